@@ -1,0 +1,1 @@
+//! What exists (tables, models) and where is it stored?

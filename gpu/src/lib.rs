@@ -1,0 +1,1 @@
+//! Here are numbers: fit them, score them, on whatever device exists.

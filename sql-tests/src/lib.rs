@@ -1,0 +1,1 @@
+//! Does it do what the SQL says, seen from a client?
