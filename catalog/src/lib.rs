@@ -1,1 +1,3 @@
 //! What exists (tables, models) and where is it stored?
+
+pub mod types;
