@@ -5,6 +5,8 @@
 //! meant (`uuid` and `varchar(20)` are both Utf8), the field carries the SQL spelling under
 //! [`PG_TYPE_KEY`].
 
+mod convert;
+pub mod interval;
 mod known;
 mod spelling;
 
@@ -14,6 +16,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field};
 use thiserror::Error;
 
+pub use convert::{to_logical, to_storage};
 use known::Carrier;
 pub use known::oid;
 
