@@ -205,6 +205,13 @@ pub enum CatalogError {
         source: std::io::Error,
     },
 
+    /// The store failed in a way that leaves open whether the change is in the log.
+    #[error("whether the change was stored is unknown: {source}")]
+    OutcomeUnknown {
+        /// What the store said.
+        source: Box<CatalogError>,
+    },
+
     /// SQLite refused.
     #[error("catalog store: {action}: {source}")]
     Sql {

@@ -1,5 +1,16 @@
 //! What exists (tables, models) and where is it stored?
 
+pub mod artefact;
+mod catalog;
+#[cfg(test)]
+mod catalog_tests;
+pub mod data_dir;
 pub mod error;
+pub mod orphans;
 pub mod state;
+pub mod store;
+#[cfg(test)]
+mod test_dir;
 pub mod types;
+
+pub use catalog::Catalog;

@@ -75,28 +75,12 @@ impl State {
 
 impl Image {
     fn into_state(self) -> State {
-        State {
+        let mut state = State {
             seq: self.seq,
-            next_oid: self.next_oid,
             schemas: self
                 .schemas
                 .into_iter()
                 .map(|schema| (schema.name.clone(), Arc::new(schema)))
-                .collect(),
-            relations: self
-                .relations
-                .into_iter()
-                .map(|relation| {
-                    (
-                        (relation.schema.clone(), relation.name.clone()),
-                        Arc::new(relation),
-                    )
-                })
-                .collect(),
-            models: self
-                .models
-                .into_iter()
-                .map(|model| ((model.schema.clone(), model.name.clone()), Arc::new(model)))
                 .collect(),
             sequences: self.sequences,
             intents: self
@@ -105,6 +89,15 @@ impl Image {
                 .map(|intent| (intent.id, Arc::new(intent)))
                 .collect(),
             changed_seq: self.changed_seq.into_iter().collect(),
-        }
+            next_oid: self.next_oid,
+            ..State::initial()
+        };
+        self.relations
+            .into_iter()
+            .for_each(|relation| state.put_relation(relation));
+        self.models
+            .into_iter()
+            .for_each(|model| state.put_model(model));
+        state
     }
 }

@@ -70,6 +70,10 @@ pub struct State {
     pub changed_seq: BTreeMap<u32, u64>,
     /// Greater than the OID of every object that ever was.
     pub next_oid: u32,
+    /// `relations` by identity, kept in step with it.
+    relations_by_id: BTreeMap<Uuid, Arc<Relation>>,
+    /// `models` by identity, kept in step with it.
+    models_by_id: BTreeMap<Uuid, Arc<Model>>,
 }
 
 impl State {
@@ -96,6 +100,8 @@ impl State {
             intents: BTreeMap::new(),
             changed_seq: BTreeMap::from([(FIRST_OID, 0), (FIRST_OID + 1, 0)]),
             next_oid: FIRST_OID + 2,
+            relations_by_id: BTreeMap::new(),
+            models_by_id: BTreeMap::new(),
         }
     }
 
@@ -127,7 +133,7 @@ impl State {
 
     /// The table, view or sequence with this identity.
     pub fn relation_by_id(&self, id: Uuid) -> Option<&Arc<Relation>> {
-        self.relations.values().find(|relation| relation.id == id)
+        self.relations_by_id.get(&id)
     }
 
     /// The table, view or sequence with this OID.
@@ -142,11 +148,44 @@ impl State {
 
     /// The model with this identity.
     pub fn model_by_id(&self, id: Uuid) -> Option<&Arc<Model>> {
-        self.models.values().find(|model| model.id == id)
+        self.models_by_id.get(&id)
     }
 
     /// The model with this OID.
     pub fn model_by_oid(&self, oid: u32) -> Option<&Arc<Model>> {
         self.models.values().find(|model| model.oid == oid)
+    }
+
+    /// Adds a relation, or a new definition of one that keeps its name.
+    fn put_relation(&mut self, relation: Relation) {
+        let relation = Arc::new(relation);
+        self.relations_by_id
+            .insert(relation.id, Arc::clone(&relation));
+        self.relations
+            .insert((relation.schema.clone(), relation.name.clone()), relation);
+    }
+
+    /// Takes a relation out.
+    fn take_relation(&mut self, id: Uuid) -> Option<Arc<Relation>> {
+        let relation = self.relations_by_id.remove(&id)?;
+        self.relations
+            .remove(&(relation.schema.clone(), relation.name.clone()));
+        Some(relation)
+    }
+
+    /// Adds a model, or a new definition of one that keeps its name.
+    fn put_model(&mut self, model: Model) {
+        let model = Arc::new(model);
+        self.models_by_id.insert(model.id, Arc::clone(&model));
+        self.models
+            .insert((model.schema.clone(), model.name.clone()), model);
+    }
+
+    /// Takes a model out.
+    fn take_model(&mut self, id: Uuid) -> Option<Arc<Model>> {
+        let model = self.models_by_id.remove(&id)?;
+        self.models
+            .remove(&(model.schema.clone(), model.name.clone()));
+        Some(model)
     }
 }

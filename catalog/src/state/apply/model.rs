@@ -1,7 +1,5 @@
 //! How do models, versions and aliases come and go?
 
-use std::sync::Arc;
-
 use super::{Change, already_exists, conflict, does_not_exist, invalid};
 use crate::error::{CatalogError, ObjectKind};
 use crate::state::dependency::shown_name;
@@ -103,9 +101,7 @@ impl Change {
         model.schema = schema.to_string();
         model.name = name.to_string();
         check_model(&model)?;
-        self.state
-            .models
-            .remove(&(target.schema.clone(), target.name.clone()));
+        self.state.take_model(model.id);
         self.put_model(model);
         Ok(())
     }
@@ -148,21 +144,16 @@ impl Change {
     }
 
     pub(super) fn remove_model(&mut self, id: uuid::Uuid) -> bool {
-        let Some(model) = self.state.model_by_id(id).cloned() else {
+        let Some(model) = self.state.take_model(id) else {
             return false;
         };
-        self.state
-            .models
-            .remove(&(model.schema.clone(), model.name.clone()));
         self.state.changed_seq.remove(&model.oid);
         true
     }
 
     fn put_model(&mut self, model: Model) {
         self.touch(model.oid);
-        self.state
-            .models
-            .insert((model.schema.clone(), model.name.clone()), Arc::new(model));
+        self.state.put_model(model);
     }
 
     fn check_model_name_free(&self, schema: &str, name: &str) -> Result<(), CatalogError> {

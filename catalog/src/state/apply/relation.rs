@@ -175,12 +175,9 @@ impl Change {
 
     /// Removes a relation; the sequences that it owns are added to `pending`.
     fn remove_relation(&mut self, id: Uuid, pending: &mut Vec<ObjectId>) -> bool {
-        let Some(relation) = self.state.relation_by_id(id).cloned() else {
+        let Some(relation) = self.state.take_relation(id) else {
             return false;
         };
-        self.state
-            .relations
-            .remove(&(relation.schema.clone(), relation.name.clone()));
         self.state.changed_seq.remove(&relation.oid);
         self.state.sequences.remove(&id);
         if let RelationKind::Table(table) = &relation.kind {
@@ -253,10 +250,7 @@ impl Change {
 
     fn put_relation(&mut self, relation: Relation) {
         self.touch(relation.oid);
-        self.state.relations.insert(
-            (relation.schema.clone(), relation.name.clone()),
-            Arc::new(relation),
-        );
+        self.state.put_relation(relation);
     }
 
     fn check_relation_name_free(&self, schema: &str, name: &str) -> Result<(), CatalogError> {
