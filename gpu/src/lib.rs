@@ -1,1 +1,23 @@
 //! Here are numbers: fit them, score them, on whatever device exists.
+//!
+//! The pipeline, in order: [`matrix`] holds the numbers of a set of rows; a learner ([`trees`], [`linear`],
+//! [`logistic`], [`baseline`]) turns checked options and rows into a [`model`]; [`fit`] runs many fits as one flat list;
+//! [`metric`] judges predictions and [`calibration`] corrects probabilities. Nothing here knows SQL, Arrow, files or
+//! sockets.
+
+pub mod baseline;
+pub mod bytes;
+pub mod calibration;
+pub mod control;
+pub mod design;
+pub mod error;
+pub mod fit;
+pub mod instructions;
+pub mod linear;
+pub mod logistic;
+pub mod math;
+pub mod matrix;
+pub mod metric;
+pub mod model;
+pub mod random;
+pub mod trees;

@@ -1,0 +1,262 @@
+//! How are linear coefficients fitted? One pass builds the Gram matrix of standardised terms, a solver does the rest.
+
+use super::model::LinearModel;
+use super::options::CheckedLinearOptions;
+use super::solver::{Penalty, Quadratic};
+use crate::control::{Control, Progress};
+use crate::design::{Design, DesignRows};
+use crate::error::{DataError, GpuError};
+use crate::instructions::Instructions;
+use crate::matrix::{Dataset, FitRows, Task};
+
+/// What a linear fit answers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LinearFit {
+    /// The model.
+    pub model: LinearModel,
+    /// Sweeps of coordinate descent, 1 for ridge.
+    pub iterations: u32,
+}
+
+/// Fits linear regression on the training rows.
+///
+/// # Errors
+/// [`GpuError::Data`] for class labels, no rows or too many terms; [`GpuError::Cancelled`].
+pub fn fit(
+    data: &Dataset,
+    rows: FitRows,
+    options: &CheckedLinearOptions,
+    seed: u64,
+    control: &Control,
+) -> Result<LinearFit, GpuError> {
+    if data.task() != Task::Regression {
+        return Err(DataError::WrongTask {
+            learner: "linear",
+            task: "classes, it needs numbers",
+        }
+        .into());
+    }
+    let train = data.canonical_rows(rows.train)?;
+    if train.is_empty() {
+        return Err(DataError::NoRows.into());
+    }
+    let (design, training) = Design::learn(data, &train, seed)?;
+    control.checkpoint(Progress {
+        rounds_done: 0,
+        rounds_max: 2,
+    })?;
+    let weights: Vec<f64> = train.iter().map(|&row| data.weight(row)).collect();
+    let total: f64 = weights.iter().sum();
+    let label = |position: usize| data.labels()[train[position] as usize];
+    let mean = (0..train.len())
+        .map(|position| weights[position] * label(position))
+        .sum::<f64>()
+        / total;
+    let variance = (0..train.len())
+        .map(|position| weights[position] * (label(position) - mean).powi(2))
+        .sum::<f64>()
+        / total;
+    let deviation = variance.sqrt();
+    let width = design.width();
+    let constant = deviation <= 1e-12 * mean.abs();
+    if constant || width == 0 {
+        return Ok(LinearFit {
+            model: LinearModel::new(design, vec![0.0; width], mean),
+            iterations: 0,
+        });
+    }
+    let set = Instructions::detect();
+    let mut quadratic = Quadratic::new(width);
+    let rows = DesignRows::new(&design, &training, data, &train);
+    // Terms are not exactly centred where values are missing, so the intercept is a term of its own in the means below.
+    let mut sums = vec![0.0; width];
+    rows.chunks(|first, cells| {
+        let count = cells.len() / width;
+        let weights = &weights[first..first + count];
+        let values: Vec<f64> = (0..count)
+            .map(|offset| weights[offset] * (label(first + offset) - mean) / deviation)
+            .collect();
+        quadratic.add_rows(set, cells, weights);
+        quadratic.add_linear(cells, &values);
+        for (line, &weight) in cells.chunks_exact(width).zip(weights) {
+            sums.iter_mut()
+                .zip(line)
+                .for_each(|(sum, &x)| *sum += weight * x);
+        }
+    });
+    quadratic.finish(1.0 / total);
+    centre(&mut quadratic, &sums, total);
+    control.checkpoint(Progress {
+        rounds_done: 1,
+        rounds_max: 2,
+    })?;
+    let penalty = Penalty {
+        l1: options.penalty * options.l1_ratio,
+        l2: options.penalty * (1.0 - options.l1_ratio),
+    };
+    let mut b = vec![0.0; width];
+    let iterations = quadratic.minimise(penalty, options.max_iterations, options.tolerance, &mut b);
+    let offset: f64 = b.iter().zip(&sums).map(|(b, sum)| b * sum / total).sum();
+    let coefficients: Vec<f64> = b.iter().map(|b| b * deviation).collect();
+    Ok(LinearFit {
+        model: LinearModel::new(design, coefficients, mean - offset * deviation),
+        iterations,
+    })
+}
+
+/// Takes the means of the terms out of the Gram matrix, as if every term had been centred.
+fn centre(quadratic: &mut Quadratic, sums: &[f64], total: f64) {
+    let width = quadratic.width;
+    for i in 0..width {
+        for j in 0..width {
+            quadratic.gram[i * width + j] -= (sums[i] / total) * (sums[j] / total);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::linear::LinearOptions;
+    use crate::matrix::{Column, Matrix};
+    use crate::model::Prediction;
+    use crate::random::{Stream, unit};
+
+    fn line(rows: usize) -> Dataset {
+        let x: Vec<f32> = (0..rows as u64)
+            .map(|row| unit(1, Stream::Rows, 0, row) as f32 * 10.0)
+            .collect();
+        let z: Vec<u32> = (0..rows as u64)
+            .map(|row| (unit(1, Stream::Rows, 1, row) * 3.0) as u32)
+            .collect();
+        let labels = x
+            .iter()
+            .zip(&z)
+            .map(|(&x, &z)| 3.0 * f64::from(x) - 5.0 + 2.0 * f64::from(z))
+            .collect();
+        let columns = vec![
+            Column::Numeric(x),
+            Column::Categorical {
+                codes: z,
+                levels: 3,
+            },
+        ];
+        let keys = (0..rows as u64)
+            .map(|row| row.wrapping_mul(0x9E37_79B9_7F4A_7C15))
+            .collect();
+        Dataset::new(
+            Matrix::new(columns, rows).unwrap(),
+            labels,
+            None,
+            keys,
+            Task::Regression,
+        )
+        .unwrap()
+    }
+
+    fn fitted(data: &Dataset, options: LinearOptions) -> LinearModel {
+        let train: Vec<u32> = (0..data.rows() as u32).collect();
+        let rows = FitRows {
+            train: &train,
+            valid: &[],
+        };
+        fit(
+            data,
+            rows,
+            &options.check().unwrap(),
+            0,
+            &Control::default(),
+        )
+        .unwrap()
+        .model
+    }
+
+    #[test]
+    fn recovers_a_known_line_with_a_category() {
+        let data = line(200);
+        let model = fitted(
+            &data,
+            LinearOptions {
+                penalty: 1e-10,
+                ..LinearOptions::default()
+            },
+        );
+        let rows: Vec<u32> = (0..200).collect();
+        let Prediction::Values(values) = model.predict(data.features(), &rows).unwrap() else {
+            panic!("numbers")
+        };
+        for (value, label) in values.iter().zip(data.labels()) {
+            assert!((value - label).abs() < 1e-5, "{value} {label}");
+        }
+    }
+
+    #[test]
+    fn lasso_drops_what_does_not_matter() {
+        let rows = 300;
+        let noise: Vec<f32> = (0..rows as u64)
+            .map(|row| unit(2, Stream::Rows, 5, row) as f32)
+            .collect();
+        let x: Vec<f32> = (0..rows as u64)
+            .map(|row| unit(2, Stream::Rows, 6, row) as f32)
+            .collect();
+        let labels = x.iter().map(|&x| f64::from(x)).collect();
+        let columns = vec![Column::Numeric(noise), Column::Numeric(x)];
+        let keys = (0..rows as u64).collect();
+        let data = Dataset::new(
+            Matrix::new(columns, rows).unwrap(),
+            labels,
+            None,
+            keys,
+            Task::Regression,
+        )
+        .unwrap();
+        let importance = fitted(
+            &data,
+            LinearOptions {
+                penalty: 0.2,
+                l1_ratio: 1.0,
+                ..LinearOptions::default()
+            },
+        )
+        .importance();
+        assert_eq!(importance[0], 0.0);
+        assert!(importance[1] > 0.0);
+    }
+
+    #[test]
+    fn missing_numbers_are_the_mean_and_have_a_term_of_their_own() {
+        let rows = 100;
+        let x: Vec<f32> = (0..rows)
+            .map(|i| if i % 4 == 0 { f32::NAN } else { i as f32 })
+            .collect();
+        let labels = (0..rows)
+            .map(|i| {
+                if i % 4 == 0 {
+                    1000.0
+                } else {
+                    2.0 * f64::from(i as u32)
+                }
+            })
+            .collect();
+        let keys = (0..rows as u64).collect();
+        let matrix = Matrix::new(vec![Column::Numeric(x)], rows).unwrap();
+        let data = Dataset::new(matrix, labels, None, keys, Task::Regression).unwrap();
+        let model = fitted(
+            &data,
+            LinearOptions {
+                penalty: 1e-12,
+                ..LinearOptions::default()
+            },
+        );
+        let Prediction::Values(values) = model.predict(data.features(), &[0, 1, 98]).unwrap()
+        else {
+            panic!("numbers")
+        };
+        assert!(
+            (values[0] - 1000.0).abs() < 1e-3
+                && (values[1] - 2.0).abs() < 1e-3
+                && (values[2] - 196.0).abs() < 1e-3,
+            "{values:?}"
+        );
+    }
+}

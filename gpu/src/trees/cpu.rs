@@ -1,0 +1,863 @@
+//! How does a whole fit run on the CPU? Rounds of: gradients, fixed point, one tree per output, exact leaf values from
+//! f64 sums, new scores; held-out rows get their scores along the way and decide when to stop.
+
+use super::bins::{Feature, Grid, Scale, Source};
+use super::encode::{EncodeInput, Encoded, encode};
+use super::grow::{Grower, Leaf, Order, TreeRules};
+use super::histogram::{Quantiser, pack_pair, pack_unit};
+use super::model::{ColumnKind, Input, Link, Node, TREE_NODES_MAX, Tree, TreesModel};
+use super::objective::{self, Targets};
+use super::options::{CheckedTreesOptions, Growth, Mode, Objective};
+use super::split::{SplitRules, leaf_value, shrink};
+use crate::control::{Control, Progress};
+use crate::error::{DataError, GpuError};
+use crate::instructions::Instructions;
+use crate::matrix::{Column, Dataset, FitRows, MISSING_LEVEL, Task};
+use crate::metric::weighted_quantile;
+use crate::random::{Stream, draw, unit};
+
+/// Rows × features above which one fit may use every thread of its pool.
+const PARALLEL_CELLS_MIN: usize = 400_000;
+/// Leaves of one tree at most.
+const LEAVES_MAX: usize = TREE_NODES_MAX.div_ceil(2);
+
+/// Working memory of fits, kept by each worker from one fit to the next.
+#[derive(Debug, Default)]
+pub struct TreesScratch {
+    grower: Grower,
+    subset: Grid,
+    gradients: Vec<f64>,
+    hessians: Vec<f64>,
+    packed: Vec<i64>,
+    /// How often the bootstrap drew each row.
+    counts: Vec<f64>,
+    bag: Vec<u32>,
+    rest: Vec<u32>,
+    shares: Vec<f64>,
+    pairs: Vec<(f64, f64)>,
+}
+
+/// What a fit of trees answers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TreesFit {
+    /// The model, cut back to its best round when early stopping was on.
+    pub model: TreesModel,
+    /// Rounds that the model keeps.
+    pub rounds: u32,
+    /// Mean training loss after each round run; empty unless asked for.
+    pub train_loss: Vec<f64>,
+    /// Mean held-out loss after each round run; empty without held-out rows.
+    pub valid_loss: Vec<f64>,
+}
+
+/// Fits trees. `parallel` allows a large fit to use the threads of the current rayon pool; it never changes the result.
+///
+/// # Errors
+/// [`GpuError::Data`] when there is nothing to learn from or a label does not suit the objective, [`GpuError::Cancelled`].
+pub fn fit(
+    data: &Dataset,
+    rows: FitRows,
+    options: &CheckedTreesOptions,
+    seed: u64,
+    control: &Control,
+    scratch: &mut TreesScratch,
+    parallel: bool,
+) -> Result<TreesFit, GpuError> {
+    fit_with(
+        Instructions::detect(),
+        data,
+        rows,
+        options,
+        seed,
+        control,
+        scratch,
+        parallel,
+    )
+}
+
+#[allow(clippy::too_many_arguments)]
+pub(crate) fn fit_with(
+    set: Instructions,
+    data: &Dataset,
+    rows: FitRows,
+    options: &CheckedTreesOptions,
+    seed: u64,
+    control: &Control,
+    scratch: &mut TreesScratch,
+    parallel: bool,
+) -> Result<TreesFit, GpuError> {
+    let plan = Plan::new(data, options)?;
+    let mut all = data.canonical_rows(rows.train)?;
+    let train_rows = all.len();
+    if train_rows == 0 {
+        return Err(DataError::NoRows.into());
+    }
+    all.extend(data.canonical_rows(rows.valid)?);
+    check_labels(data, &all, plan.objective)?;
+    let parallel = parallel && all.len() * data.features().columns().len() >= PARALLEL_CELLS_MIN;
+    control.checkpoint(Progress {
+        rounds_done: 0,
+        rounds_max: options.rounds,
+    })?;
+    let input = EncodeInput {
+        data,
+        rows: &all,
+        train_rows,
+        options,
+        seed,
+        parallel,
+    };
+    let encoded = encode(&input)?;
+    let mut run = Run::new(
+        data, &all, train_rows, options, plan, seed, set, parallel, &encoded, scratch,
+    );
+    run.rounds(control)?;
+    Ok(run.finish(data))
+}
+
+fn check_labels(data: &Dataset, rows: &[u32], objective: Objective) -> Result<(), DataError> {
+    if !matches!(objective, Objective::Poisson | Objective::Tweedie { .. }) {
+        return Ok(());
+    }
+    for &row in rows {
+        let value = data.labels()[row as usize];
+        if value < 0.0 {
+            return Err(DataError::LabelNegative {
+                objective: objective.name(),
+                row: row as usize,
+                value,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// What is minimised and what comes out, decided once per fit.
+#[derive(Debug, Clone, Copy)]
+struct Plan {
+    objective: Objective,
+    link: Link,
+    /// 0 for numbers.
+    classes: u32,
+    outputs: usize,
+    /// Whether trees are independent and averaged.
+    averaged: bool,
+}
+
+impl Plan {
+    fn new(data: &Dataset, options: &CheckedTreesOptions) -> Result<Self, DataError> {
+        let objective = options.objective.resolve(data.task())?;
+        let classes = match data.task() {
+            Task::Regression => 0,
+            Task::Classification { classes } => classes.max(1),
+        };
+        let averaged = options.mode != Mode::Boost;
+        if averaged && classes > 0 {
+            // The variance of class indicators is their Gini impurity, so squared error grows Gini trees.
+            let outputs = if classes <= 2 { 1 } else { classes as usize };
+            return Ok(Self {
+                objective: Objective::Squared,
+                link: Link::Shares,
+                classes,
+                outputs,
+                averaged,
+            });
+        }
+        let link = match objective {
+            Objective::Logistic => Link::Logistic,
+            Objective::Softmax => Link::Softmax,
+            Objective::Poisson | Objective::Tweedie { .. } => Link::Exp,
+            _ => Link::Identity,
+        };
+        Ok(Self {
+            objective,
+            link,
+            classes,
+            outputs: objective::outputs(objective, classes),
+            averaged,
+        })
+    }
+
+    /// Whether output `k` learns the indicator of a class instead of the label.
+    fn indicator(&self, output: usize) -> Option<f64> {
+        match (self.link, self.outputs) {
+            (Link::Shares, 1) => Some(1.0),
+            (Link::Shares, _) => Some(output as f64),
+            _ => None,
+        }
+    }
+}
+
+/// Labels, weights and scores of one side of the split, rows in canonical order.
+struct SideRows {
+    /// One row of labels, or one per output when outputs learn indicators.
+    labels: Vec<Vec<f64>>,
+    weights: Option<Vec<f64>>,
+    /// `[output][row]`.
+    scores: Vec<f64>,
+    rows: usize,
+}
+
+impl SideRows {
+    fn new(data: &Dataset, rows: &[u32], plan: &Plan) -> Self {
+        let label = |row: &u32| data.labels()[*row as usize];
+        let labels = if plan.indicator(0).is_some() {
+            let indicator = |output| {
+                rows.iter()
+                    .map(|row| f64::from(u8::from(Some(label(row)) == plan.indicator(output))))
+                    .collect()
+            };
+            (0..plan.outputs).map(indicator).collect()
+        } else {
+            vec![rows.iter().map(label).collect()]
+        };
+        let weights = data
+            .weights()
+            .map(|_| rows.iter().map(|&row| data.weight(row)).collect());
+        Self {
+            labels,
+            weights,
+            scores: vec![0.0; rows.len() * plan.outputs],
+            rows: rows.len(),
+        }
+    }
+
+    fn targets(&self, output: usize) -> Targets<'_> {
+        let labels = self.labels.get(output).unwrap_or(&self.labels[0]);
+        Targets {
+            labels,
+            weights: self.weights.as_deref(),
+        }
+    }
+
+    fn start(&mut self, base: &[f64]) {
+        for (scores, &score) in self.scores.chunks_mut(self.rows.max(1)).zip(base) {
+            scores.fill(score);
+        }
+    }
+
+    /// Loss over all outputs; indicator outputs are averaged.
+    fn loss(&self, set: Instructions, plan: &Plan) -> f64 {
+        if plan.indicator(0).is_none() {
+            return objective::loss(
+                set,
+                plan.objective,
+                plan.outputs,
+                self.targets(0),
+                &self.scores,
+            );
+        }
+        let each = |output: usize| {
+            let scores = &self.scores[output * self.rows..(output + 1) * self.rows];
+            objective::loss(set, plan.objective, 1, self.targets(output), scores)
+        };
+        (0..plan.outputs).map(each).sum::<f64>() / plan.outputs as f64
+    }
+}
+
+/// One fit under way.
+struct Run<'a> {
+    all: &'a [u32],
+    keys: &'a [u64],
+    options: &'a CheckedTreesOptions,
+    plan: Plan,
+    seed: u64,
+    set: Instructions,
+    parallel: bool,
+    encoded: &'a Encoded,
+    scratch: &'a mut TreesScratch,
+    train: SideRows,
+    valid: SideRows,
+    base: Vec<f64>,
+    inputs: InputTable,
+    trees: Vec<Tree>,
+    nodes: Vec<Node>,
+    /// (tree, column, gain) of every split.
+    gains: Vec<(u32, u32, f64)>,
+    train_loss: Vec<f64>,
+    valid_loss: Vec<f64>,
+    rounds_kept: usize,
+    /// Mean absolute gradient below which there is nothing left to learn but rounding.
+    negligible: f64,
+}
+
+impl<'a> Run<'a> {
+    #[allow(clippy::too_many_arguments)]
+    fn new(
+        data: &'a Dataset,
+        all: &'a [u32],
+        train_rows: usize,
+        options: &'a CheckedTreesOptions,
+        plan: Plan,
+        seed: u64,
+        set: Instructions,
+        parallel: bool,
+        encoded: &'a Encoded,
+        scratch: &'a mut TreesScratch,
+    ) -> Self {
+        let mut train = SideRows::new(data, &all[..train_rows], &plan);
+        let mut valid = SideRows::new(data, &all[train_rows..], &plan);
+        let base: Vec<f64> = if plan.indicator(0).is_some() {
+            (0..plan.outputs)
+                .flat_map(|k| objective::starting_scores(plan.objective, 1, train.targets(k)))
+                .collect()
+        } else {
+            objective::starting_scores(plan.objective, plan.outputs, train.targets(0))
+        };
+        train.start(&base);
+        valid.start(&base);
+        scratch.gradients.resize(train_rows, 0.0);
+        scratch.hessians.resize(train_rows, 0.0);
+        scratch.packed.resize(train_rows, 0);
+        Self {
+            all,
+            keys: data.row_keys(),
+            options,
+            plan,
+            seed,
+            set,
+            parallel,
+            encoded,
+            scratch,
+            train,
+            valid,
+            base,
+            inputs: InputTable::new(&encoded.features),
+            trees: Vec::new(),
+            nodes: Vec::new(),
+            gains: Vec::new(),
+            train_loss: Vec::new(),
+            valid_loss: Vec::new(),
+            rounds_kept: 0,
+            negligible: 0.0,
+        }
+    }
+
+    fn rounds(&mut self, control: &Control) -> Result<(), GpuError> {
+        let rounds_max = self.options.rounds;
+        let watch = self.options.early_stopping as usize;
+        let stops_early = watch > 0 && self.valid.rows > 0 && !self.plan.averaged;
+        let mut best = f64::INFINITY;
+        for round in 0..rounds_max {
+            control.checkpoint(Progress {
+                rounds_done: round,
+                rounds_max,
+            })?;
+            if !self.round(round) {
+                break;
+            }
+            let done = round as usize + 1;
+            // The scores of averaged trees mean something only when all are there.
+            let complete = !self.plan.averaged || done == rounds_max as usize;
+            if self.options.train_loss && !self.plan.averaged {
+                self.train_loss.push(self.train.loss(self.set, &self.plan));
+            }
+            if self.valid.rows > 0 && complete {
+                self.valid_loss.push(self.valid.loss(self.set, &self.plan));
+            }
+            if !stops_early {
+                self.rounds_kept = done;
+                continue;
+            }
+            let loss = self.valid_loss[self.valid_loss.len() - 1];
+            if loss < best {
+                best = loss;
+                self.rounds_kept = done;
+            } else if done - self.rounds_kept >= watch {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Grows one tree per output; `false` when nothing was left to learn.
+    fn round(&mut self, round: u32) -> bool {
+        let (trees_before, nodes_before, gains_before) =
+            (self.trees.len(), self.nodes.len(), self.gains.len());
+        self.draw_rows(round);
+        let subset = self.draw_columns(round);
+        if self.plan.objective == Objective::Softmax {
+            self.scratch.shares.resize(self.train.scores.len(), 0.0);
+            objective::probabilities(
+                &self.train.scores,
+                self.plan.outputs,
+                &mut self.scratch.shares,
+            );
+        }
+        let mut grew = false;
+        for output in 0..self.plan.outputs {
+            grew |= self.tree(round, output, subset);
+        }
+        // Without sampling the next round would see the same gradients and stop at the same place.
+        let sampled = self.options.row_fraction < 1.0
+            || self.options.column_fraction < 1.0
+            || self.plan.averaged;
+        if !grew && !sampled && self.options.node_column_fraction >= 1.0 {
+            self.trees.truncate(trees_before);
+            self.nodes.truncate(nodes_before);
+            self.gains.truncate(gains_before);
+            return false;
+        }
+        true
+    }
+
+    /// Fills the bag and the rest; forests draw with replacement by Poisson(1) counts.
+    fn draw_rows(&mut self, round: u32) {
+        let bootstraps = self.bootstraps();
+        let TreesScratch {
+            bag, rest, counts, ..
+        } = &mut *self.scratch;
+        let train_rows = self.train.rows;
+        bag.clear();
+        rest.clear();
+        let fraction = self.options.row_fraction;
+        let drawn = |local: usize| {
+            let key = self.keys[self.all[local] as usize];
+            unit(self.seed, Stream::Rows, round, key)
+        };
+        let mut put = |local: usize, taken: bool| {
+            if taken {
+                bag.push(local as u32)
+            } else {
+                rest.push(local as u32)
+            }
+        };
+        if bootstraps {
+            counts.clear();
+            counts.extend((0..train_rows).map(|local| poisson_count(drawn(local))));
+            (0..train_rows).for_each(|local| put(local, counts[local] > 0.0));
+        } else if fraction < 1.0 {
+            (0..train_rows).for_each(|local| put(local, drawn(local) < fraction));
+        } else {
+            bag.extend(0..train_rows as u32);
+        }
+        rest.extend(train_rows as u32..(train_rows + self.valid.rows) as u32);
+    }
+
+    fn bootstraps(&self) -> bool {
+        self.options.mode == Mode::Forest && self.options.row_fraction >= 1.0
+    }
+
+    /// Draws the tree's columns; `true` when it does not see them all.
+    fn draw_columns(&mut self, round: u32) -> bool {
+        let count = self.encoded.features.len();
+        let wanted = (self.options.column_fraction * count as f64)
+            .ceil()
+            .max(1.0) as usize;
+        if wanted >= count {
+            return false;
+        }
+        let mut drawn: Vec<(u64, u32)> = (0..count as u32)
+            .map(|id| {
+                (
+                    draw(self.seed, Stream::TreeColumns, round, u64::from(id)),
+                    id,
+                )
+            })
+            .collect();
+        drawn.sort_unstable();
+        drawn.truncate(wanted);
+        let chosen: Vec<u32> = drawn.into_iter().map(|(_, id)| id).collect();
+        self.scratch
+            .subset
+            .select(&self.encoded.grid, &self.encoded.features, &chosen);
+        true
+    }
+
+    /// Gradients of one output in fixed point; `None` when they are all rounding.
+    fn quantise(&mut self, output: usize) -> Option<Quantiser> {
+        let rows = self.train.rows;
+        let bootstraps = self.bootstraps();
+        let span = output * rows..(output + 1) * rows;
+        let TreesScratch {
+            gradients,
+            hessians,
+            packed,
+            shares,
+            bag,
+            counts,
+            ..
+        } = &mut *self.scratch;
+        let softmax = self.plan.objective == Objective::Softmax;
+        let scores = if softmax {
+            &shares[span]
+        } else {
+            &self.train.scores[span]
+        };
+        let targets = self.train.targets(output);
+        let (g, h) = (&mut gradients[..rows], &mut hessians[..rows]);
+        objective::gradients(
+            self.set,
+            self.plan.objective,
+            (output, self.plan.outputs),
+            targets,
+            scores,
+            g,
+            h,
+        );
+        if bootstraps {
+            let weighted = targets.weights.is_some();
+            for ((g, h), &count) in g.iter_mut().zip(h.iter_mut()).zip(counts.iter()) {
+                *g *= count;
+                *h = if weighted { *h * count } else { count };
+            }
+        }
+        let units = objective::unit_hessian(self.plan.objective)
+            && targets.weights.is_none()
+            && !bootstraps;
+        let (g_sum, h_sum) = magnitudes(g, h, bag, units);
+        let mean = g_sum / bag.len().max(1) as f64;
+        if self.negligible == 0.0 {
+            self.negligible = 1e-13
+                * (mean
+                    + self
+                        .base
+                        .iter()
+                        .fold(0.0f64, |top, base| top.max(base.abs())));
+        }
+        if !(mean > self.negligible && g_sum.is_finite()) {
+            return None;
+        }
+        let scales = Quantiser::new(g_sum, if units { None } else { Some(h_sum) });
+        if units {
+            pack_unit(self.set, g, scales.gradient_scale, &mut packed[..rows]);
+        } else {
+            pack_pair(self.set, g, h, scales, &mut packed[..rows]);
+        }
+        Some(scales)
+    }
+
+    /// Grows one tree; `true` when it has a split.
+    fn tree(&mut self, round: u32, output: usize, subset: bool) -> bool {
+        let scales = if self.scratch.bag.is_empty() {
+            None
+        } else {
+            self.quantise(output)
+        };
+        let Some(scales) = scales else {
+            self.push_stump();
+            return false;
+        };
+        let rules = self.tree_rules(round, output, &scales);
+        let encoded = self.encoded;
+        let TreesScratch {
+            grower,
+            bag,
+            rest,
+            packed,
+            subset: narrow,
+            ..
+        } = &mut *self.scratch;
+        grower.rows.clone_from(bag);
+        grower.passengers.clone_from(rest);
+        let grid = if subset { &*narrow } else { &encoded.grid };
+        grower.grow(grid, &encoded.features, packed, &rules);
+        self.set_leaves(&scales);
+        self.apply_leaves(output);
+        self.record(&scales);
+        self.scratch.grower.nodes.len() > 1
+    }
+
+    fn tree_rules(&self, round: u32, output: usize, scales: &Quantiser) -> TreeRules {
+        let options = self.options;
+        let asked = if options.max_leaves == 0 {
+            LEAVES_MAX
+        } else {
+            options.max_leaves as usize
+        };
+        let depth_max = if options.max_depth == 0 {
+            usize::MAX
+        } else {
+            options.max_depth as usize
+        };
+        let depth_caps = options.max_leaves == 0 && depth_max <= 15;
+        let order = match options.growth {
+            _ if depth_caps => Order::Newest,
+            Growth::Leaf if options.max_leaves != 0 => Order::LargestGain,
+            _ => Order::Oldest,
+        };
+        // Fixed-point gains are real gains times gradient_scale² / hessian_scale.
+        let gain_unit = scales.gradient_scale * scales.gradient_scale / scales.hessian_scale;
+        let split = SplitRules {
+            l1: options.l1 * scales.gradient_scale,
+            l2: options.l2 * scales.hessian_scale,
+            min_hessian: options.min_hessian * scales.hessian_scale,
+            min_rows: f64::from(options.min_rows),
+            min_gain: options.min_gain * gain_unit,
+            max_delta_step: options.max_delta_step * scales.gradient_scale / scales.hessian_scale,
+        };
+        let random_cuts = options.mode == Mode::ExtraTrees;
+        TreeRules {
+            order,
+            leaves_max: asked.min(LEAVES_MAX),
+            depth_max,
+            split,
+            scalar: random_cuts
+                || options.max_delta_step > 0.0
+                || self.encoded.features.iter().any(|f| f.monotone != 0),
+            random_cuts,
+            bootstrap: self.bootstraps(),
+            node_column_fraction: options.node_column_fraction,
+            seed: self.seed,
+            tree: round
+                .wrapping_mul(self.plan.outputs as u32)
+                .wrapping_add(output as u32),
+            set: self.set,
+            parallel: self.parallel,
+        }
+    }
+
+    /// Sets leaf values from the true gradients, in f64 and canonical order, which repairs the fixed point's rounding.
+    fn set_leaves(&mut self, scales: &Quantiser) {
+        let options = self.options;
+        let factor = if self.plan.averaged {
+            1.0 / f64::from(options.rounds)
+        } else {
+            options.learning_rate
+        };
+        let units = objective::unit_hessian(self.plan.objective)
+            && self.train.weights.is_none()
+            && !self.bootstraps();
+        let bound_unit = scales.hessian_scale / scales.gradient_scale;
+        let TreesScratch {
+            grower,
+            gradients,
+            hessians,
+            pairs,
+            ..
+        } = &mut *self.scratch;
+        for leaf in &grower.leaves {
+            let rows = &grower.rows[leaf.rows.0..leaf.rows.1];
+            let g: f64 = rows.iter().map(|&row| gradients[row as usize]).sum();
+            let h: f64 = if units {
+                rows.len() as f64
+            } else {
+                rows.iter().map(|&row| hessians[row as usize]).sum()
+            };
+            let bounds = (leaf.bounds.0 * bound_unit, leaf.bounds.1 * bound_unit);
+            let value = match objective::leaf_quantile(self.plan.objective) {
+                None => leaf_value(g, h, options.l1, options.l2, options.max_delta_step, bounds),
+                Some(alpha) => {
+                    pairs.clear();
+                    let weight = |row: usize| if units { 1.0 } else { hessians[row] };
+                    let residual = |row: usize| self.train.labels[0][row] - self.train.scores[row];
+                    pairs.extend(
+                        rows.iter()
+                            .map(|&row| (residual(row as usize), weight(row as usize))),
+                    );
+                    let quantile = weighted_quantile(pairs, alpha);
+                    let weight = h / (h + options.l2);
+                    (shrink(quantile * weight, options.l1 / (h + options.l2)))
+                        .clamp(bounds.0, bounds.1)
+                }
+            };
+            grower.nodes[leaf.node as usize].value = f64::from((factor * value) as f32);
+        }
+    }
+
+    /// Adds leaf values to the scores of every row, in the sample or not.
+    fn apply_leaves(&mut self, output: usize) {
+        let (n, m) = (self.train.rows, self.valid.rows);
+        let train = &mut self.train.scores[output * n..(output + 1) * n];
+        let valid = &mut self.valid.scores[output * m..(output + 1) * m];
+        let grower = &self.scratch.grower;
+        // Averaged trees are independent: their gradients stay those of the start.
+        let move_train = !self.plan.averaged;
+        for Leaf {
+            node,
+            rows,
+            passengers,
+            ..
+        } in &grower.leaves
+        {
+            let value = grower.nodes[*node as usize].value;
+            if move_train {
+                grower.rows[rows.0..rows.1]
+                    .iter()
+                    .for_each(|&row| train[row as usize] += value);
+            }
+            for &row in &grower.passengers[passengers.0..passengers.1] {
+                let row = row as usize;
+                if row >= n {
+                    valid[row - n] += value;
+                } else if move_train {
+                    train[row] += value;
+                }
+            }
+        }
+    }
+
+    fn push_stump(&mut self) {
+        self.trees.push(Tree {
+            start: self.nodes.len() as u32,
+            depth: 0,
+        });
+        self.nodes.push(Node::leaf(0, 0.0));
+    }
+
+    /// Appends the finished tree to the model, level by level.
+    fn record(&mut self, scales: &Quantiser) {
+        let grown = &self.scratch.grower;
+        let start = self.nodes.len();
+        let gain_unit = scales.hessian_scale / (scales.gradient_scale * scales.gradient_scale);
+        for &(feature, gain) in &grown.gains {
+            let column = self.encoded.features[feature as usize].source.column();
+            self.gains
+                .push((self.trees.len() as u32, column, gain * gain_unit));
+        }
+        let mut queue = vec![(0u32, 0u32)];
+        let mut next = 0;
+        let mut depth = 0;
+        while next < queue.len() {
+            let (from, level) = queue[next];
+            let node = grown.nodes[from as usize];
+            depth = depth.max(level);
+            if node.left == 0 {
+                self.nodes.push(Node::leaf(next, node.value as f32));
+            } else {
+                let feature = &self.encoded.features[node.feature as usize];
+                let left = queue.len();
+                let (cut, input, missing_left) =
+                    self.inputs
+                        .split(node.feature, feature, node.bin, node.missing_left);
+                self.nodes.push(Node::split(cut, input, missing_left, left));
+                // "Has the level" is an input of 1, which exceeds the cut and so goes right.
+                let (first, second) = if feature.is_levels() {
+                    (node.left + 1, node.left)
+                } else {
+                    (node.left, node.left + 1)
+                };
+                queue.extend([(first, level + 1), (second, level + 1)]);
+            }
+            next += 1;
+        }
+        self.trees.push(Tree {
+            start: start as u32,
+            depth,
+        });
+    }
+
+    fn finish(mut self, data: &Dataset) -> TreesFit {
+        let trees = self.rounds_kept * self.plan.outputs;
+        if let Some(tree) = self.trees.get(trees) {
+            self.nodes.truncate(tree.start as usize);
+        }
+        self.trees.truncate(trees);
+        let columns = data.features().columns();
+        let mut importance = vec![0.0; columns.len()];
+        for &(_, column, gain) in self
+            .gains
+            .iter()
+            .filter(|&&(tree, ..)| (tree as usize) < trees)
+        {
+            importance[column as usize] += gain;
+        }
+        let kind = |column: &Column| match column {
+            Column::Numeric(_) => ColumnKind::Numeric,
+            Column::Categorical { .. } => ColumnKind::Categorical,
+        };
+        let model = TreesModel {
+            columns: columns.iter().map(kind).collect(),
+            link: self.plan.link,
+            classes: self.plan.classes,
+            base: self.base,
+            inputs: self.inputs.inputs,
+            tables: self.encoded.tables.clone(),
+            trees: self.trees,
+            nodes: self.nodes,
+            importance,
+        };
+        TreesFit {
+            model,
+            rounds: self.rounds_kept as u32,
+            train_loss: self.train_loss,
+            valid_loss: self.valid_loss,
+        }
+    }
+}
+
+/// Sums of |gradient| and hessian over the rows of the sample.
+fn magnitudes(g: &[f64], h: &[f64], bag: &[u32], units: bool) -> (f64, f64) {
+    let g_sum = bag.iter().map(|&row| g[row as usize].abs()).sum();
+    let h_sum = if units {
+        bag.len() as f64
+    } else {
+        bag.iter().map(|&row| h[row as usize]).sum()
+    };
+    (g_sum, h_sum)
+}
+
+/// Poisson(1) by inversion of its distribution function.
+fn poisson_count(u: f64) -> f64 {
+    let mut probability = (-1.0f64).exp();
+    let mut below = probability;
+    let mut count = 0.0;
+    while u >= below && count < 12.0 {
+        count += 1.0;
+        probability /= count;
+        below += probability;
+    }
+    count
+}
+
+/// Numbers the inputs that splits ask about, in the order of their first use.
+struct InputTable {
+    inputs: Vec<Input>,
+    /// Per feature, per bin for levels and one entry otherwise: number of the input, 0 while unused.
+    numbers: Vec<Vec<u32>>,
+}
+
+impl InputTable {
+    fn new(features: &[Feature]) -> Self {
+        let width = |feature: &Feature| if feature.is_levels() { feature.bins } else { 1 };
+        Self {
+            inputs: Vec::new(),
+            numbers: features
+                .iter()
+                .map(|feature| vec![0; width(feature)])
+                .collect(),
+        }
+    }
+
+    /// Cut, input number and side of missing values of a split in the model's terms.
+    fn split(
+        &mut self,
+        id: u32,
+        feature: &Feature,
+        bin: u8,
+        missing_left: bool,
+    ) -> (f32, u32, bool) {
+        let numbers = &mut self.numbers[id as usize];
+        let (entry, cut, input, missing_left) = match &feature.scale {
+            Scale::Ordered { cuts } => {
+                // The last bin: every number goes left and only missing values right.
+                let cut = cuts
+                    .get(usize::from(bin) - 1)
+                    .copied()
+                    .unwrap_or(f32::INFINITY);
+                let input = match feature.source {
+                    Source::Column(column) => Input::Number { column },
+                    Source::Statistic { column, table } => Input::Statistic { column, table },
+                };
+                (&mut numbers[0], cut, input, missing_left)
+            }
+            Scale::Levels { levels } => {
+                let level = if bin == 0 {
+                    MISSING_LEVEL
+                } else {
+                    levels[usize::from(bin) - 1]
+                };
+                let input = Input::Level {
+                    column: feature.source.column(),
+                    level,
+                };
+                (&mut numbers[usize::from(bin)], 0.5, input, true)
+            }
+        };
+        if *entry == 0 {
+            self.inputs.push(input);
+            *entry = self.inputs.len() as u32;
+        }
+        (cut, *entry, missing_left)
+    }
+}

@@ -1,0 +1,27 @@
+//! Gradient-boosted trees, random forests and extra-trees on integer histograms.
+//!
+//! `options` are checked; `encode` bins columns (`bins`, `categories`); `cpu` runs the rounds: `objective` gives
+//! gradients, `grow` splits leaves with the help of `histogram` and `split`; `model` holds the result and `predict`
+//! scores with it. The same rows give the same bytes on any number of threads, with any instruction set and in any order.
+
+mod bins;
+mod categories;
+mod cpu;
+mod encode;
+mod grow;
+mod histogram;
+mod model;
+mod objective;
+mod options;
+mod predict;
+mod split;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use categories::{
+    CategoryRows, StatisticTable, ordered_statistics, seen_levels, statistic_targets,
+    visiting_order,
+};
+pub use cpu::{TreesFit, TreesScratch, fit};
+pub use model::TreesModel;
+pub use options::{CheckedTreesOptions, Growth, Mode, Objective, TreesOptions};

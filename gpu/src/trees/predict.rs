@@ -1,0 +1,235 @@
+//! How are rows scored? Tiles of rows are laid out row by row in the order of the model's inputs; each tree is walked by
+//! sixteen rows at once for as many steps as its longest path, without a branch, so that their memory waits overlap.
+
+use super::model::{ColumnKind, Input, Link, TreesModel};
+use crate::error::DataError;
+use crate::matrix::{Column, MISSING_LEVEL, Matrix};
+use crate::model::Prediction;
+
+/// Rows of one tile.
+const TILE: usize = 64;
+/// Rows that walk a tree together.
+const ABREAST: usize = 16;
+
+impl TreesModel {
+    /// Scores every row.
+    ///
+    /// # Errors
+    /// [`DataError::ColumnMismatch`] when a column is missing or of another kind than in training.
+    pub fn predict(&self, features: &Matrix) -> Result<Prediction, DataError> {
+        let rows: Vec<u32> = (0..features.rows() as u32).collect();
+        self.predict_rows(features, &rows)
+    }
+
+    /// Scores the rows at the given positions, in their order.
+    ///
+    /// # Errors
+    /// As [`TreesModel::predict`], and [`DataError::RowOutOfRange`].
+    pub fn predict_rows(&self, features: &Matrix, rows: &[u32]) -> Result<Prediction, DataError> {
+        self.check_columns(features)?;
+        if let Some(&row) = rows.iter().find(|&&row| row as usize >= features.rows()) {
+            return Err(DataError::RowOutOfRange {
+                row,
+                rows: features.rows(),
+            });
+        }
+        let outputs = self.base.len();
+        let mut scores = vec![0.0; rows.len() * outputs];
+        let mut tile = TileRows::new(self);
+        for (tile_rows, out) in rows.chunks(TILE).zip(scores.chunks_mut(TILE * outputs)) {
+            tile.fill(self, features.columns(), tile_rows);
+            tile.score(self, tile_rows.len(), out);
+        }
+        Ok(self.answer(scores))
+    }
+
+    fn check_columns(&self, features: &Matrix) -> Result<(), DataError> {
+        for (position, kind) in self.columns.iter().enumerate() {
+            let fits = matches!(
+                (kind, features.columns().get(position)),
+                (ColumnKind::Numeric, Some(Column::Numeric(_)))
+                    | (ColumnKind::Categorical, Some(Column::Categorical { .. }))
+            );
+            if !fits {
+                let expected = if *kind == ColumnKind::Numeric {
+                    "numeric"
+                } else {
+                    "categorical"
+                };
+                return Err(DataError::ColumnMismatch {
+                    column: position,
+                    expected,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Turns row-major scores into what the caller asked for.
+    fn answer(&self, mut scores: Vec<f64>) -> Prediction {
+        let outputs = self.base.len();
+        match self.link {
+            Link::Identity => Prediction::Values(scores),
+            Link::Exp => {
+                scores
+                    .iter_mut()
+                    .for_each(|score| *score = crate::math::exp(*score));
+                Prediction::Values(scores)
+            }
+            Link::Logistic => binary(self.classes, scores.into_iter().map(crate::math::sigmoid)),
+            Link::Softmax => {
+                scores
+                    .chunks_exact_mut(outputs)
+                    .for_each(crate::math::softmax);
+                Prediction::Probabilities {
+                    classes: outputs,
+                    values: scores,
+                }
+            }
+            Link::Shares if outputs == 1 => binary(
+                self.classes,
+                scores.into_iter().map(|share| share.clamp(0.0, 1.0)),
+            ),
+            Link::Shares => {
+                scores.chunks_exact_mut(outputs).for_each(normalise);
+                Prediction::Probabilities {
+                    classes: outputs,
+                    values: scores,
+                }
+            }
+        }
+    }
+}
+
+/// Both classes' probabilities from that of class 1; a label with one class is certain.
+fn binary(classes: u32, shares: impl Iterator<Item = f64>) -> Prediction {
+    if classes < 2 {
+        return Prediction::Probabilities {
+            classes: 1,
+            values: shares.map(|_| 1.0).collect(),
+        };
+    }
+    Prediction::Probabilities {
+        classes: 2,
+        values: shares.flat_map(|p| [1.0 - p, p]).collect(),
+    }
+}
+
+/// Clips shares below 0 and scales them to sum to 1; all zero becomes uniform.
+fn normalise(shares: &mut [f64]) {
+    let mut sum = 0.0;
+    for share in shares.iter_mut() {
+        *share = share.max(0.0);
+        sum += *share;
+    }
+    let uniform = 1.0 / shares.len() as f64;
+    for share in shares.iter_mut() {
+        *share = if sum > 0.0 { *share / sum } else { uniform };
+    }
+}
+
+/// The inputs of one tile, row by row, with the absent input in front.
+struct TileRows {
+    values: Vec<f32>,
+    width: usize,
+    any_missing: bool,
+}
+
+impl TileRows {
+    fn new(model: &TreesModel) -> Self {
+        let width = model.inputs.len() + 1;
+        Self {
+            values: vec![f32::NAN; width * TILE],
+            width,
+            any_missing: false,
+        }
+    }
+
+    fn fill(&mut self, model: &TreesModel, columns: &[Column], rows: &[u32]) {
+        self.any_missing = false;
+        for (position, input) in model.inputs.iter().enumerate() {
+            let at = position + 1;
+            match (*input, &columns[input.column() as usize]) {
+                (Input::Number { .. }, Column::Numeric(values)) => {
+                    self.put(at, rows, |row| values[row])
+                }
+                (Input::Level { level, .. }, Column::Categorical { codes, levels }) => {
+                    // A code past the dictionary is missing, whatever it says.
+                    let known = |code: u32| if code < *levels { code } else { MISSING_LEVEL };
+                    self.put(at, rows, |row| {
+                        f32::from(u8::from(known(codes[row]) == level))
+                    });
+                }
+                (Input::Statistic { table, .. }, Column::Categorical { codes, .. }) => {
+                    let table = &model.tables[table as usize];
+                    self.put(at, rows, |row| table.value(codes[row]));
+                }
+                // Unreachable after `check_columns`; a missing value is the harmless answer.
+                _ => self.put(at, rows, |_| f32::NAN),
+            }
+        }
+    }
+
+    fn put(&mut self, at: usize, rows: &[u32], value: impl Fn(usize) -> f32) {
+        let mut missing = false;
+        for (line, &row) in self.values.chunks_exact_mut(self.width).zip(rows) {
+            let value = value(row as usize);
+            missing |= value.is_nan();
+            line[at] = value;
+        }
+        self.any_missing |= missing;
+    }
+
+    /// Writes row-major scores of the first `rows` rows.
+    fn score(&self, model: &TreesModel, rows: usize, out: &mut [f64]) {
+        let outputs = model.base.len();
+        for line in out.chunks_exact_mut(outputs) {
+            line.copy_from_slice(&model.base);
+        }
+        for position in 0..model.trees.len() {
+            let output = position % outputs;
+            let mut first = 0;
+            while first < rows {
+                let leaves = if self.any_missing {
+                    self.walk::<true>(model, position, first)
+                } else {
+                    self.walk::<false>(model, position, first)
+                };
+                for (lane, value) in leaves.into_iter().enumerate().take(rows - first) {
+                    out[(first + lane) * outputs + output] += f64::from(value);
+                }
+                first += ABREAST;
+            }
+        }
+    }
+
+    /// Leaf values of [`ABREAST`] rows; rows past the tile's end hold stale inputs and are ignored by the caller.
+    #[inline]
+    fn walk<const MISSING: bool>(
+        &self,
+        model: &TreesModel,
+        tree: usize,
+        first: usize,
+    ) -> [f32; ABREAST] {
+        let nodes = model.tree_nodes(tree);
+        let rows = &self.values[first * self.width..(first + ABREAST) * self.width];
+        let mut at = [0usize; ABREAST];
+        for _ in 0..model.trees[tree].depth {
+            for (lane, at) in at.iter_mut().enumerate() {
+                // SAFETY: nodes come from a fit or from `read_tree`, which both keep children inside the tree and inputs
+                // below the tile's width; `rows` is ABREAST × width long.
+                let (node, value) = unsafe {
+                    let node = *nodes.get_unchecked(*at);
+                    (node, *rows.get_unchecked(lane * self.width + node.input()))
+                };
+                let mut right = value > node.value;
+                if MISSING {
+                    right |= value.is_nan() & !node.missing_left();
+                }
+                *at = node.left() + usize::from(right);
+            }
+        }
+        // SAFETY: as above, `at` stays inside the tree.
+        at.map(|position| unsafe { nodes.get_unchecked(position).value })
+    }
+}

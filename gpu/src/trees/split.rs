@@ -1,0 +1,534 @@
+//! Which cut of which feature improves a node most?
+//!
+//! The gain of a split is `G_L²/(H_L+l2) + G_R²/(H_R+l2)` with gradients shrunk by l1. Eight features are scanned at
+//! once; candidates are compared as fractions by cross-multiplication, so the inner loop has no division. The winner is
+//! then judged once more in f64. Ties go to the feature and bin that come first.
+
+use super::bins::{Block, Feature, Grid, LANES};
+use super::histogram::{gradient, hessian};
+use crate::instructions::{Instructions, per_instruction_set};
+use crate::random::{Stream, draw};
+
+/// What limits the splits of one tree, in the fixed-point units of its histograms.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct SplitRules {
+    pub(crate) l1: f64,
+    pub(crate) l2: f64,
+    pub(crate) min_hessian: f64,
+    pub(crate) min_rows: f64,
+    pub(crate) min_gain: f64,
+    pub(crate) max_delta_step: f64,
+}
+
+/// A node as the scan sees it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct NodeTotals {
+    /// Packed sum over the node's rows.
+    pub(crate) packed: i64,
+    /// Rows in the node.
+    pub(crate) rows: usize,
+    /// Smallest and largest leaf value (fixed-point ratio) that monotone ancestors allow.
+    pub(crate) bounds: (f64, f64),
+}
+
+/// The best split of a node.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Split {
+    /// Improvement over no split, fixed-point units.
+    pub(crate) gain: f64,
+    /// Lane slot of the feature in the grid.
+    pub(crate) slot: usize,
+    /// Ordered: the last bin that goes left. Levels: the bin that goes left alone.
+    pub(crate) bin: u8,
+    /// Where rows of bin 0 go (ordered features only).
+    pub(crate) missing_left: bool,
+    /// Packed sum of the left child.
+    pub(crate) left: i64,
+}
+
+/// G²/(H+l2) after the l1 shrinkage.
+fn score(g: f64, h: f64, rules: &SplitRules) -> f64 {
+    let shrunk = shrink(g, rules.l1);
+    shrunk * shrunk / (h + rules.l2)
+}
+
+/// Soft threshold.
+pub(crate) fn shrink(g: f64, l1: f64) -> f64 {
+    g.signum() * (g.abs() - l1).max(0.0)
+}
+
+/// Best leaf value, inside its bounds.
+pub(crate) fn leaf_value(
+    g: f64,
+    h: f64,
+    l1: f64,
+    l2: f64,
+    max_delta_step: f64,
+    bounds: (f64, f64),
+) -> f64 {
+    let weight = h + l2;
+    if weight <= 0.0 {
+        return 0.0f64.clamp(bounds.0, bounds.1);
+    }
+    let mut value = -shrink(g, l1) / weight;
+    if max_delta_step > 0.0 {
+        value = value.clamp(-max_delta_step, max_delta_step);
+    }
+    value.clamp(bounds.0, bounds.1)
+}
+
+/// Loss reduction of a leaf held at `value`; equals [`score`] at the unbounded optimum.
+fn score_at(g: f64, h: f64, value: f64, rules: &SplitRules) -> f64 {
+    -(2.0 * g * value + (h + rules.l2) * value * value + 2.0 * rules.l1 * value.abs())
+}
+
+/// Fewest hessian units that either side must have.
+fn hessian_floor(node: &NodeTotals, rules: &SplitRules) -> i32 {
+    let total = f64::from(hessian(node.packed));
+    let by_rows = rules.min_rows * total / node.rows.max(1) as f64;
+    by_rows
+        .max(rules.min_hessian)
+        .max(1.0)
+        .ceil()
+        .min(f64::from(i32::MAX)) as i32
+}
+
+/// Constants of one node in the scan's own units: gradients over 2^30, hessians over the node's.
+#[derive(Debug, Clone, Copy)]
+struct ScanTotals {
+    g: i32,
+    h: i32,
+    floor: i32,
+    l1: f32,
+    h_factor: f32,
+    h_shift: f32,
+}
+
+const G_UNIT: f32 = 1.0 / (1u32 << 30) as f32;
+
+/// The best candidate of each lane as a fraction `num / den`.
+#[derive(Debug, Clone, Copy)]
+struct Best {
+    num: [f32; LANES],
+    den: [f32; LANES],
+    bin: [i32; LANES],
+    missing_left: [i32; LANES],
+}
+
+#[inline(always)]
+fn shrink_f32<const L1: bool>(g: f32, l1: f32) -> f32 {
+    if L1 { (g.abs() - l1).max(0.0) } else { g }
+}
+
+/// Judges one candidate per lane.
+#[inline(always)]
+#[expect(
+    clippy::needless_range_loop,
+    reason = "six arrays step together; this form vectorises"
+)]
+fn judge<const L1: bool>(
+    left: &[i64; LANES],
+    t: &ScanTotals,
+    bin: i32,
+    missing_left: i32,
+    best: &mut Best,
+) {
+    for lane in 0..LANES {
+        let (gl, hl) = (gradient(left[lane]), hessian(left[lane]));
+        let (gr, hr) = (t.g.wrapping_sub(gl), t.h.wrapping_sub(hl));
+        let allowed = (hl >= t.floor) & (hr >= t.floor);
+        let a = shrink_f32::<L1>(gl as f32 * G_UNIT, t.l1);
+        let b = shrink_f32::<L1>(gr as f32 * G_UNIT, t.l1);
+        let wl = hl as f32 * t.h_factor + t.h_shift;
+        let wr = hr as f32 * t.h_factor + t.h_shift;
+        let num = a * a * wr + b * b * wl;
+        let den = wl * wr;
+        let better = allowed & (num * best.den[lane] > best.num[lane] * den);
+        best.num[lane] = if better { num } else { best.num[lane] };
+        best.den[lane] = if better { den } else { best.den[lane] };
+        best.bin[lane] = if better { bin } else { best.bin[lane] };
+        best.missing_left[lane] = if better {
+            missing_left
+        } else {
+            best.missing_left[lane]
+        };
+    }
+}
+
+#[inline(always)]
+fn line(histogram: &[i64], bin: usize) -> [i64; LANES] {
+    let mut out = [0; LANES];
+    out.copy_from_slice(&histogram[bin * LANES..(bin + 1) * LANES]);
+    out
+}
+
+#[inline(always)]
+fn scan_ordered_body<const L1: bool>(histogram: &[i64], t: &ScanTotals, best: &mut Best) {
+    let bins = histogram.len() / LANES;
+    let missing = line(histogram, 0);
+    let passes = if missing.iter().any(|&sum| sum != 0) {
+        2
+    } else {
+        1
+    };
+    let mut found = *best;
+    for pass in 0..passes {
+        let mut left = if pass == 1 { missing } else { [0; LANES] };
+        for bin in 1..bins {
+            let sums = line(histogram, bin);
+            left.iter_mut()
+                .zip(&sums)
+                .for_each(|(left, sum)| *left += sum);
+            judge::<L1>(&left, t, bin as i32, pass, &mut found);
+        }
+    }
+    *best = found;
+}
+
+#[inline(always)]
+fn scan_levels_body<const L1: bool>(histogram: &[i64], t: &ScanTotals, best: &mut Best) {
+    let mut found = *best;
+    for bin in 0..histogram.len() / LANES {
+        judge::<L1>(&line(histogram, bin), t, bin as i32, 0, &mut found);
+    }
+    *best = found;
+}
+
+per_instruction_set! {
+    /// Every cut between neighbouring bins, missing rows on either side.
+    fn scan_ordered<const L1: bool>(histogram: &[i64], t: &ScanTotals, best: &mut Best) = scan_ordered_body
+}
+per_instruction_set! {
+    /// Every level against the rest.
+    fn scan_levels<const L1: bool>(histogram: &[i64], t: &ScanTotals, best: &mut Best) = scan_levels_body
+}
+
+/// Which features a node may use.
+pub(crate) trait Allowed {
+    /// Whether the feature takes part.
+    fn allows(&self, feature: u32) -> bool;
+}
+
+impl<F: Fn(u32) -> bool> Allowed for F {
+    fn allows(&self, feature: u32) -> bool {
+        self(feature)
+    }
+}
+
+/// The best split of a node without monotone bounds.
+pub(crate) fn best_split(
+    set: Instructions,
+    grid: &Grid,
+    histogram: &[i64],
+    node: &NodeTotals,
+    rules: &SplitRules,
+    allowed: &impl Allowed,
+) -> Option<Split> {
+    let totals = ScanTotals {
+        g: gradient(node.packed),
+        h: hessian(node.packed),
+        floor: hessian_floor(node, rules),
+        l1: rules.l1 as f32 * G_UNIT,
+        h_factor: (1.0 / (f64::from(hessian(node.packed)) + rules.l2)) as f32,
+        h_shift: (rules.l2 / (f64::from(hessian(node.packed)) + rules.l2)) as f32,
+    };
+    if i64::from(totals.floor) * 2 > i64::from(totals.h) {
+        return None;
+    }
+    let whole = (totals.g as f32 * G_UNIT).abs();
+    let whole = if rules.l1 > 0.0 {
+        (whole - totals.l1).max(0.0)
+    } else {
+        whole
+    };
+    let parent = whole * whole;
+    let mut winner: Option<(f32, u32, usize, i32, bool)> = None;
+    for (index, block) in grid.blocks.iter().enumerate() {
+        let lines = &histogram[block.offset..block.offset + block.bins * LANES];
+        let mut best = Best {
+            num: [parent; LANES],
+            den: [1.0; LANES],
+            bin: [-1; LANES],
+            missing_left: [0; LANES],
+        };
+        match (block.levels, rules.l1 > 0.0) {
+            (false, false) => scan_ordered::<false>(set, lines, &totals, &mut best),
+            (false, true) => scan_ordered::<true>(set, lines, &totals, &mut best),
+            (true, false) => scan_levels::<false>(set, lines, &totals, &mut best),
+            (true, true) => scan_levels::<true>(set, lines, &totals, &mut best),
+        }
+        for lane in 0..block.lanes {
+            let slot = index * LANES + lane;
+            let feature = grid.slots[slot];
+            if best.bin[lane] < 0 || !allowed.allows(feature) {
+                continue;
+            }
+            let gain = best.num[lane] / best.den[lane];
+            let first =
+                winner.is_none_or(|(top, held, ..)| gain > top || (gain == top && feature < held));
+            if first {
+                winner = Some((
+                    gain,
+                    feature,
+                    slot,
+                    best.bin[lane],
+                    best.missing_left[lane] == 1,
+                ));
+            }
+        }
+    }
+    let (_, _, slot, bin, missing_left) = winner?;
+    confirm(
+        grid,
+        histogram,
+        node,
+        rules,
+        (slot, bin as u8, missing_left),
+    )
+}
+
+/// Sums the left side of a candidate.
+fn left_sum(lines: &[i64], levels: bool, lane: usize, bin: u8, missing_left: bool) -> i64 {
+    let at = |bin: usize| lines[bin * LANES + lane];
+    if levels {
+        return at(usize::from(bin));
+    }
+    let start = if missing_left { at(0) } else { 0 };
+    start + (1..=usize::from(bin)).map(at).sum::<i64>()
+}
+
+/// Computes the gain in f64 and drops a candidate that does not improve.
+fn confirm(
+    grid: &Grid,
+    histogram: &[i64],
+    node: &NodeTotals,
+    rules: &SplitRules,
+    (slot, bin, missing_left): (usize, u8, bool),
+) -> Option<Split> {
+    let block = &grid.blocks[slot / LANES];
+    let lines = &histogram[block.offset..block.offset + block.bins * LANES];
+    let lane = slot % LANES;
+    let left = left_sum(lines, block.levels, lane, bin, missing_left);
+    let right = node.packed - left;
+    let part = |packed: i64| {
+        score(
+            f64::from(gradient(packed)),
+            f64::from(hessian(packed)),
+            rules,
+        )
+    };
+    let whole = part(node.packed);
+    let gain = part(left) + part(right) - whole;
+    // A gain below the rounding of its own terms is noise.
+    if !(gain > rules.min_gain && gain > 1e-9 * whole) {
+        return None;
+    }
+    Some(Split {
+        gain,
+        slot,
+        bin,
+        missing_left: default_side(lines, lane, block, left, right, missing_left),
+        left,
+    })
+}
+
+/// Without missing rows in the node, a missing value at prediction goes where more rows went.
+fn default_side(
+    lines: &[i64],
+    lane: usize,
+    block: &Block,
+    left: i64,
+    right: i64,
+    learned: bool,
+) -> bool {
+    if block.levels || lines[lane] != 0 {
+        learned
+    } else {
+        hessian(left) >= hessian(right)
+    }
+}
+
+/// How the scalar scan picks cuts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Cuts {
+    /// Every bin.
+    All,
+    /// One bin per feature, drawn among those that hold rows: a random word per feature.
+    Random {
+        /// Seed of the fit.
+        seed: u64,
+        /// Number of the tree in the fit.
+        tree: u32,
+        /// Number of the node in the tree.
+        node: u32,
+    },
+}
+
+/// The best split in plain f64, one feature at a time: monotone bounds, limited steps and random cuts.
+pub(crate) fn best_split_scalar(
+    grid: &Grid,
+    histogram: &[i64],
+    node: &NodeTotals,
+    rules: &SplitRules,
+    features: &[Feature],
+    allowed: &impl Allowed,
+    cuts: Cuts,
+) -> Option<Split> {
+    let floor = hessian_floor(node, rules);
+    let mut search = ScalarSearch {
+        node,
+        rules,
+        floor,
+        best: None,
+    };
+    for (slot, &id) in grid.slots.iter().enumerate() {
+        if id == u32::MAX || !allowed.allows(id) {
+            continue;
+        }
+        let block = &grid.blocks[slot / LANES];
+        let lines = &histogram[block.offset..block.offset + block.bins * LANES];
+        let feature = &features[id as usize];
+        search.feature(id, slot, block, lines, feature, cuts);
+    }
+    search.best.map(|(_, split)| {
+        let block = &grid.blocks[split.slot / LANES];
+        let lines = &histogram[block.offset..block.offset + block.bins * LANES];
+        let right = node.packed - split.left;
+        let missing_left = default_side(
+            lines,
+            split.slot % LANES,
+            block,
+            split.left,
+            right,
+            split.missing_left,
+        );
+        Split {
+            missing_left,
+            ..split
+        }
+    })
+}
+
+struct ScalarSearch<'a> {
+    node: &'a NodeTotals,
+    rules: &'a SplitRules,
+    floor: i32,
+    best: Option<(u32, Split)>,
+}
+
+impl ScalarSearch<'_> {
+    fn feature(
+        &mut self,
+        id: u32,
+        slot: usize,
+        block: &Block,
+        lines: &[i64],
+        feature: &Feature,
+        cuts: Cuts,
+    ) {
+        let lane = slot % LANES;
+        let at = |bin: usize| lines[bin * LANES + lane];
+        let only = match cuts {
+            Cuts::All => None,
+            Cuts::Random { seed, tree, node } => match random_cut(
+                draw(
+                    seed,
+                    Stream::Cuts,
+                    tree,
+                    u64::from(node) << 32 | u64::from(id),
+                ),
+                feature,
+                at,
+            ) {
+                None => return,
+                some => some,
+            },
+        };
+        let passes = if block.levels || at(0) == 0 { 1 } else { 2 };
+        for pass in 0..passes {
+            let mut left = if pass == 1 { at(0) } else { 0 };
+            let first = usize::from(!block.levels);
+            for bin in first..feature.bins {
+                left = if block.levels {
+                    at(bin)
+                } else {
+                    left + at(bin)
+                };
+                if only.is_none_or(|only| only == bin) {
+                    self.candidate(
+                        id,
+                        feature.monotone,
+                        Split {
+                            gain: 0.0,
+                            slot,
+                            bin: bin as u8,
+                            missing_left: pass == 1,
+                            left,
+                        },
+                    );
+                }
+            }
+        }
+    }
+
+    fn candidate(&mut self, id: u32, monotone: i8, split: Split) {
+        let right = self.node.packed - split.left;
+        if hessian(split.left) < self.floor || hessian(right) < self.floor {
+            return;
+        }
+        let parts = |packed: i64| (f64::from(gradient(packed)), f64::from(hessian(packed)));
+        let value = |packed: i64| {
+            let (g, h) = parts(packed);
+            leaf_value(
+                g,
+                h,
+                self.rules.l1,
+                self.rules.l2,
+                self.rules.max_delta_step,
+                self.node.bounds,
+            )
+        };
+        let (low, high) = (value(split.left), value(right));
+        if (monotone > 0 && low > high) || (monotone < 0 && low < high) {
+            return;
+        }
+        let judged = |packed: i64, value: f64| {
+            let (g, h) = parts(packed);
+            score_at(g, h, value, self.rules)
+        };
+        let whole = judged(self.node.packed, value(self.node.packed));
+        let gain = judged(split.left, low) + judged(right, high) - whole;
+        if !(gain > self.rules.min_gain && gain > 1e-9 * whole.abs()) {
+            return;
+        }
+        let better = self
+            .best
+            .is_none_or(|(held, top)| gain > top.gain || (gain == top.gain && id < held));
+        if better {
+            self.best = Some((id, Split { gain, ..split }));
+        }
+    }
+}
+
+/// A bin drawn uniformly between the first and the last that hold rows of the node.
+fn random_cut(word: u64, feature: &Feature, at: impl Fn(usize) -> i64) -> Option<usize> {
+    let pick = |count: usize| ((u128::from(word) * count as u128) >> 64) as usize;
+    if feature.is_levels() {
+        let held = (0..feature.bins).filter(|&bin| at(bin) != 0);
+        let count = held.clone().count();
+        return if count < 2 {
+            None
+        } else {
+            held.clone().nth(pick(count))
+        };
+    }
+    let first = (1..feature.bins).find(|&bin| at(bin) != 0)?;
+    let last = (1..feature.bins).rev().find(|&bin| at(bin) != 0)?;
+    // With missing rows, "known against missing" is a cut as well: the last bin.
+    let count = last - first + usize::from(at(0) != 0);
+    if count == 0 {
+        None
+    } else {
+        Some(first + pick(count))
+    }
+}
