@@ -1,0 +1,3 @@
+//! How do clients that speak PostgreSQL's protocol reach a session?
+
+pub mod types;

@@ -1,0 +1,738 @@
+//! How do intervals look in each `intervalstyle`, and how are they read?
+
+use arrow::datatypes::IntervalMonthDayNano;
+
+use super::datetime::{MICROS_PER_DAY, MICROS_PER_SECOND, push_fraction};
+use super::error::{DATETIME_OVERFLOW, INVALID_DATETIME, ValueError};
+use super::number::{push_signed, push_two_digits, push_unsigned};
+use super::settings::IntervalStyle;
+
+const MONTHS_PER_YEAR: i32 = 12;
+const DAYS_PER_MONTH: f64 = 30.0;
+const NANOS_PER_MICRO: i64 = 1000;
+
+/// Months, days and microseconds, which PostgreSQL keeps apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Interval {
+    pub months: i32,
+    pub days: i32,
+    pub micros: i64,
+}
+
+impl Interval {
+    /// Nanoseconds are cut to microseconds.
+    #[inline]
+    pub(super) fn of_arrow(value: IntervalMonthDayNano) -> Interval {
+        Interval {
+            months: value.months,
+            days: value.days,
+            micros: value.nanoseconds / NANOS_PER_MICRO,
+        }
+    }
+
+    /// None: more time than Arrow's nanoseconds can hold, 292 years.
+    pub(super) fn to_arrow(self) -> Option<IntervalMonthDayNano> {
+        let nanos = self.micros.checked_mul(NANOS_PER_MICRO)?;
+        Some(IntervalMonthDayNano::new(self.months, self.days, nanos))
+    }
+
+    fn clock(self) -> Clock {
+        let absolute = self.micros.unsigned_abs();
+        let seconds = absolute / MICROS_PER_SECOND as u64;
+        Clock {
+            negative: self.micros < 0,
+            hours: seconds / 3600,
+            minutes: (seconds / 60 % 60) as u32,
+            seconds: (seconds % 60) as u32,
+            micros: (absolute % MICROS_PER_SECOND as u64) as u32,
+        }
+    }
+}
+
+struct Clock {
+    negative: bool,
+    hours: u64,
+    minutes: u32,
+    seconds: u32,
+    micros: u32,
+}
+
+/// Appends an interval in a style.
+pub(super) fn push_interval(out: &mut Vec<u8>, interval: Interval, style: IntervalStyle) {
+    match style {
+        IntervalStyle::Postgres => push_postgres(out, interval),
+        IntervalStyle::PostgresVerbose => push_verbose(out, interval),
+        IntervalStyle::SqlStandard => push_sql_standard(out, interval),
+        IntervalStyle::Iso8601 => push_iso8601(out, interval),
+    }
+}
+
+fn push_postgres(out: &mut Vec<u8>, interval: Interval) {
+    let start = out.len();
+    // A positive part after a negative one shows its sign.
+    let mut after_negative = false;
+    let mut part = |out: &mut Vec<u8>, amount: i32, unit: &str| {
+        if amount == 0 {
+            return;
+        }
+        if out.len() > start {
+            out.push(b' ');
+        }
+        if after_negative && amount > 0 {
+            out.push(b'+');
+        }
+        push_signed(out, i64::from(amount));
+        out.push(b' ');
+        out.extend_from_slice(unit.as_bytes());
+        if amount != 1 {
+            out.push(b's');
+        }
+        after_negative = amount < 0;
+    };
+    part(out, interval.months / MONTHS_PER_YEAR, "year");
+    part(out, interval.months % MONTHS_PER_YEAR, "mon");
+    part(out, interval.days, "day");
+    let is_empty = out.len() == start;
+    if is_empty || interval.micros != 0 {
+        let clock = interval.clock();
+        if !is_empty {
+            out.push(b' ');
+        }
+        if clock.negative {
+            out.push(b'-');
+        } else if after_negative {
+            out.push(b'+');
+        }
+        push_long_hours(out, clock.hours);
+        push_minutes_seconds(out, &clock);
+    }
+}
+
+/// At least two digits.
+fn push_long_hours(out: &mut Vec<u8>, hours: u64) {
+    if hours < 10 {
+        out.push(b'0');
+    }
+    push_unsigned(out, hours);
+}
+
+fn push_minutes_seconds(out: &mut Vec<u8>, clock: &Clock) {
+    out.push(b':');
+    push_two_digits(out, clock.minutes);
+    out.push(b':');
+    push_two_digits(out, clock.seconds);
+    push_fraction(out, clock.micros);
+}
+
+fn push_verbose(out: &mut Vec<u8>, interval: Interval) {
+    let clock = interval.clock();
+    let time_sign = if clock.negative { -1 } else { 1 };
+    let parts = [
+        (i64::from(interval.months / MONTHS_PER_YEAR), "year"),
+        (i64::from(interval.months % MONTHS_PER_YEAR), "mon"),
+        (i64::from(interval.days), "day"),
+        (time_sign * clock.hours as i64, "hour"),
+        (time_sign * i64::from(clock.minutes), "min"),
+    ];
+    // The sign of the first part that is not zero stands at the end and turns all others.
+    let seconds_are_first = parts.iter().all(|(amount, _)| *amount == 0);
+    let ago = match parts.iter().find(|(amount, _)| *amount != 0) {
+        Some((amount, _)) => *amount < 0,
+        None => clock.negative,
+    };
+    out.push(b'@');
+    for (amount, unit) in parts {
+        if amount == 0 {
+            continue;
+        }
+        let shown = if ago { -amount } else { amount };
+        out.push(b' ');
+        push_signed(out, shown);
+        out.push(b' ');
+        out.extend_from_slice(unit.as_bytes());
+        if shown != 1 {
+            out.push(b's');
+        }
+    }
+    if clock.seconds != 0 || clock.micros != 0 {
+        out.push(b' ');
+        if clock.negative != ago {
+            out.push(b'-');
+        }
+        push_unsigned(out, u64::from(clock.seconds));
+        push_fraction(out, clock.micros);
+        // As PostgreSQL has it, a lone second is singular whatever its sign.
+        out.extend_from_slice(if clock.seconds == 1 && clock.micros == 0 {
+            b" sec"
+        } else {
+            b" secs"
+        });
+    } else if seconds_are_first {
+        out.extend_from_slice(b" 0");
+    }
+    if ago {
+        out.extend_from_slice(b" ago");
+    }
+}
+
+fn push_sql_standard(out: &mut Vec<u8>, interval: Interval) {
+    let clock = interval.clock();
+    let (months, days) = (interval.months, interval.days);
+    let has_negative = months < 0 || days < 0 || clock.negative;
+    let has_positive = months > 0 || days > 0 || interval.micros > 0;
+    let (has_months, has_days, has_time) = (months != 0, days != 0, interval.micros != 0);
+    if !has_negative && !has_positive {
+        return out.push(b'0');
+    }
+    let year_month = |out: &mut Vec<u8>| {
+        push_unsigned(out, u64::from(months.unsigned_abs()) / 12);
+        out.push(b'-');
+        push_unsigned(out, u64::from(months.unsigned_abs()) % 12);
+    };
+    let mixed_signs = has_negative && has_positive;
+    if mixed_signs || (has_months && (has_days || has_time)) {
+        let sign = |negative: bool| if negative { b'-' } else { b'+' };
+        out.push(sign(months < 0));
+        year_month(out);
+        out.push(b' ');
+        out.push(sign(days < 0));
+        push_unsigned(out, u64::from(days.unsigned_abs()));
+        out.push(b' ');
+        out.push(sign(clock.negative));
+    } else {
+        if has_negative {
+            out.push(b'-');
+        }
+        if has_months {
+            return year_month(out);
+        }
+        if has_days {
+            push_unsigned(out, u64::from(days.unsigned_abs()));
+            out.push(b' ');
+        }
+    }
+    push_unsigned(out, clock.hours);
+    push_minutes_seconds(out, &clock);
+}
+
+fn push_iso8601(out: &mut Vec<u8>, interval: Interval) {
+    let clock = interval.clock();
+    let part = |out: &mut Vec<u8>, amount: i64, designator: u8| {
+        if amount != 0 {
+            push_signed(out, amount);
+            out.push(designator);
+        }
+    };
+    out.push(b'P');
+    part(out, i64::from(interval.months / MONTHS_PER_YEAR), b'Y');
+    part(out, i64::from(interval.months % MONTHS_PER_YEAR), b'M');
+    part(out, i64::from(interval.days), b'D');
+    let is_zero = interval.months == 0 && interval.days == 0 && interval.micros == 0;
+    if is_zero {
+        return out.extend_from_slice(b"T0S");
+    }
+    if interval.micros == 0 {
+        return;
+    }
+    out.push(b'T');
+    let time_sign = if clock.negative { -1 } else { 1 };
+    part(out, time_sign * clock.hours as i64, b'H');
+    part(out, time_sign * i64::from(clock.minutes), b'M');
+    if clock.seconds != 0 || clock.micros != 0 {
+        if clock.negative {
+            out.push(b'-');
+        }
+        push_unsigned(out, u64::from(clock.seconds));
+        push_fraction(out, clock.micros);
+        out.push(b'S');
+    }
+}
+
+/// Reads an interval in any of the styles, such as `1 year 2 mons 3 days 04:05:06`, `@ 1 day ago`, `1-2`
+/// or `P1Y2M`.
+pub(super) fn parse(text: &str) -> Result<IntervalMonthDayNano, ValueError> {
+    let out_of_range = || {
+        ValueError::new(
+            DATETIME_OVERFLOW,
+            format!("interval field value out of range: \"{text}\""),
+        )
+    };
+    let sum = match text.trim_ascii().strip_prefix(['P', 'p']) {
+        Some(body) => parse_iso8601(body),
+        None => parse_words(&text.trim_ascii().to_ascii_lowercase()),
+    };
+    let sum = sum.ok_or_else(|| {
+        ValueError::new(
+            INVALID_DATETIME,
+            format!("invalid input syntax for type interval: \"{text}\""),
+        )
+    })?;
+    sum.finish()
+        .and_then(Interval::to_arrow)
+        .ok_or_else(out_of_range)
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Unit {
+    Micro,
+    Milli,
+    Second,
+    Minute,
+    Hour,
+    Day,
+    Week,
+    Month,
+    Year,
+    Decade,
+    Century,
+    Millennium,
+}
+
+impl Unit {
+    fn parse(word: &str) -> Option<Unit> {
+        Some(match word {
+            "us" | "usec" | "usecs" | "usecond" | "useconds" | "microsecond" | "microseconds"
+            | "microsecon" => Unit::Micro,
+            "ms" | "msec" | "msecs" | "msecond" | "mseconds" | "millisecond" | "milliseconds"
+            | "millisecon" => Unit::Milli,
+            "s" | "sec" | "secs" | "second" | "seconds" => Unit::Second,
+            "m" | "min" | "mins" | "minute" | "minutes" => Unit::Minute,
+            "h" | "hr" | "hrs" | "hour" | "hours" => Unit::Hour,
+            "d" | "day" | "days" => Unit::Day,
+            "w" | "week" | "weeks" => Unit::Week,
+            "mon" | "mons" | "month" | "months" => Unit::Month,
+            "y" | "yr" | "yrs" | "year" | "years" => Unit::Year,
+            "dec" | "decs" | "decade" | "decades" => Unit::Decade,
+            "c" | "cent" | "century" | "centuries" => Unit::Century,
+            "mil" | "mils" | "millennia" | "millennium" => Unit::Millennium,
+            _ => return None,
+        })
+    }
+}
+
+/// A signed decimal number: the part before the point and the fraction, of one sign.
+#[derive(Clone, Copy)]
+struct Amount {
+    whole: i64,
+    fraction: f64,
+    negative: bool,
+}
+
+impl Amount {
+    fn parse(text: &str) -> Option<Amount> {
+        let (negative, digits) = match text.as_bytes().first()? {
+            b'-' => (true, &text[1..]),
+            b'+' => (false, &text[1..]),
+            _ => (false, text),
+        };
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+        let are_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        if !are_digits(whole) || !are_digits(fraction) || (whole.is_empty() && fraction.is_empty())
+        {
+            return None;
+        }
+        let sign = if negative { -1 } else { 1 };
+        let whole: i64 = if whole.is_empty() {
+            0
+        } else {
+            whole.parse().ok()?
+        };
+        let fraction: f64 = if fraction.is_empty() {
+            0.0
+        } else {
+            format!("0.{fraction}").parse().ok()?
+        };
+        Some(Amount {
+            whole: sign * whole,
+            fraction: sign as f64 * fraction,
+            negative,
+        })
+    }
+}
+
+/// The parts of an interval while it is read; None once a part overflows.
+#[derive(Clone, Copy)]
+struct Sum {
+    months: Option<i64>,
+    days: Option<i64>,
+    micros: Option<i64>,
+}
+
+impl Sum {
+    const ZERO: Sum = Sum {
+        months: Some(0),
+        days: Some(0),
+        micros: Some(0),
+    };
+
+    fn add(&mut self, amount: Amount, unit: Unit) {
+        let Amount {
+            whole, fraction, ..
+        } = amount;
+        match unit {
+            Unit::Micro => self.add_micros(whole, 1, fraction.round_ties_even()),
+            Unit::Milli => self.add_micros(whole, 1000, (fraction * 1e3).round_ties_even()),
+            Unit::Second => {
+                self.add_micros(whole, MICROS_PER_SECOND, (fraction * 1e6).round_ties_even())
+            }
+            Unit::Minute => self.add_micros(
+                whole,
+                60 * MICROS_PER_SECOND,
+                (fraction * 60e6).round_ties_even(),
+            ),
+            Unit::Hour => self.add_micros(
+                whole,
+                3600 * MICROS_PER_SECOND,
+                (fraction * 3600e6).round_ties_even(),
+            ),
+            Unit::Day => {
+                self.days = self.days.and_then(|days| days.checked_add(whole));
+                self.add_fraction_of_days(fraction);
+            }
+            Unit::Week => {
+                self.days = whole
+                    .checked_mul(7)
+                    .and_then(|more| self.days?.checked_add(more));
+                self.add_fraction_of_days(fraction * 7.0);
+            }
+            Unit::Month => {
+                self.months = self.months.and_then(|months| months.checked_add(whole));
+                self.add_fraction_of_days(fraction * DAYS_PER_MONTH);
+            }
+            Unit::Year => self.add_years(whole, fraction, 1),
+            Unit::Decade => self.add_years(whole, fraction, 10),
+            Unit::Century => self.add_years(whole, fraction, 100),
+            Unit::Millennium => self.add_years(whole, fraction, 1000),
+        }
+    }
+
+    fn add_years(&mut self, whole: i64, fraction: f64, years_each: i64) {
+        let months_each = years_each * i64::from(MONTHS_PER_YEAR);
+        let more = (fraction * months_each as f64).round_ties_even() as i64;
+        self.months = whole
+            .checked_mul(months_each)
+            .and_then(|months| months.checked_add(more))
+            .and_then(|months| self.months?.checked_add(months));
+    }
+
+    fn add_fraction_of_days(&mut self, days: f64) {
+        let whole = days.trunc();
+        self.days = self.days.and_then(|days| days.checked_add(whole as i64));
+        self.add_micros(
+            0,
+            1,
+            ((days - whole) * MICROS_PER_DAY as f64).round_ties_even(),
+        );
+    }
+
+    fn add_micros(&mut self, whole: i64, micros_each: i64, more: f64) {
+        self.micros = whole
+            .checked_mul(micros_each)
+            .and_then(|micros| micros.checked_add(more as i64))
+            .and_then(|micros| self.micros?.checked_add(micros));
+    }
+
+    fn negated(self) -> Sum {
+        let negate = |part: Option<i64>| part.and_then(i64::checked_neg);
+        Sum {
+            months: negate(self.months),
+            days: negate(self.days),
+            micros: negate(self.micros),
+        }
+    }
+
+    fn finish(self) -> Option<Interval> {
+        Some(Interval {
+            months: self.months?.try_into().ok()?,
+            days: self.days?.try_into().ok()?,
+            micros: self.micros?,
+        })
+    }
+}
+
+/// The text after `P`: parts with designators.
+fn parse_iso8601(body: &str) -> Option<Sum> {
+    let mut sum = Sum::ZERO;
+    let mut rest = body;
+    let mut in_time = false;
+    let mut parts = 0;
+    while !rest.is_empty() {
+        if let Some(time) = rest.strip_prefix(['T', 't']) {
+            if in_time {
+                return None;
+            }
+            (in_time, rest) = (true, time);
+            continue;
+        }
+        let end = rest.find(|c: char| c.is_ascii_alphabetic())?;
+        let amount = Amount::parse(&rest[..end])?;
+        let unit = match (in_time, rest.as_bytes()[end].to_ascii_uppercase()) {
+            (false, b'Y') => Unit::Year,
+            (false, b'M') => Unit::Month,
+            (false, b'W') => Unit::Week,
+            (false, b'D') => Unit::Day,
+            (true, b'H') => Unit::Hour,
+            (true, b'M') => Unit::Minute,
+            (true, b'S') => Unit::Second,
+            _ => return None,
+        };
+        sum.add(amount, unit);
+        parts += 1;
+        rest = &rest[end + 1..];
+    }
+    (parts > 0).then_some(sum)
+}
+
+/// Words, numbers and clocks, already in lower case.
+fn parse_words(text: &str) -> Option<Sum> {
+    let mut sum = Sum::ZERO;
+    let mut pending: Option<Amount> = None;
+    let mut parts = 0;
+    let mut ago = false;
+    for word in text.split_ascii_whitespace() {
+        if ago {
+            return None;
+        }
+        if word == "@" {
+            continue;
+        }
+        if word == "ago" {
+            ago = true;
+            continue;
+        }
+        if word.contains(':') {
+            // A number before a clock is days, as in SQL's 3 4:05:06.
+            if let Some(days) = pending.take() {
+                sum.add(days, Unit::Day);
+            }
+            sum.micros = clock_micros(word)
+                .and_then(|micros| sum.micros?.checked_add(micros))
+                .map(Some)?;
+            parts += 1;
+            continue;
+        }
+        if let Some(months) = year_month(word) {
+            sum.months = sum.months.and_then(|held| held.checked_add(months));
+            parts += 1;
+            continue;
+        }
+        let mut rest = word;
+        while !rest.is_empty() {
+            let letters = rest
+                .find(|c: char| c.is_ascii_alphabetic())
+                .unwrap_or(rest.len());
+            if letters > 0 {
+                if let Some(days) = pending.take() {
+                    // Two numbers side by side are days and seconds at best; PostgreSQL refuses them.
+                    let _ = days;
+                    return None;
+                }
+                pending = Some(Amount::parse(&rest[..letters])?);
+                rest = &rest[letters..];
+                continue;
+            }
+            let end = rest
+                .find(|c: char| !c.is_ascii_alphabetic())
+                .unwrap_or(rest.len());
+            sum.add(pending.take()?, Unit::parse(&rest[..end])?);
+            parts += 1;
+            rest = &rest[end..];
+        }
+    }
+    if let Some(seconds) = pending {
+        sum.add(seconds, Unit::Second);
+        parts += 1;
+    }
+    (parts > 0).then(|| if ago { sum.negated() } else { sum })
+}
+
+/// `1-2` is a year and two months.
+fn year_month(word: &str) -> Option<i64> {
+    let (negative, digits) = match word.as_bytes().first()? {
+        b'-' => (true, &word[1..]),
+        b'+' => (false, &word[1..]),
+        _ => (false, word),
+    };
+    let (years, months) = digits.split_once('-')?;
+    let are_digits =
+        |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !are_digits(years) || !are_digits(months) {
+        return None;
+    }
+    let months: i64 = months
+        .parse()
+        .ok()
+        .filter(|months| *months < i64::from(MONTHS_PER_YEAR))?;
+    let total = years
+        .parse::<i64>()
+        .ok()?
+        .checked_mul(i64::from(MONTHS_PER_YEAR))?
+        .checked_add(months)?;
+    Some(if negative { -total } else { total })
+}
+
+/// `-04:05:06.789`, `04:05`; with two parts and a fraction, minutes and seconds.
+fn clock_micros(word: &str) -> Option<i64> {
+    let (negative, digits) = match word.as_bytes().first()? {
+        b'-' => (true, &word[1..]),
+        b'+' => (false, &word[1..]),
+        _ => (false, word),
+    };
+    let parts: Vec<&str> = digits.split(':').collect();
+    let whole = |text: &str| -> Option<i64> {
+        text.bytes()
+            .all(|byte| byte.is_ascii_digit())
+            .then(|| text.parse().ok())
+            .flatten()
+    };
+    let (hours, minutes, seconds) = match parts.as_slice() {
+        [minutes, seconds] if seconds.contains('.') => {
+            (0, whole(minutes)?, Amount::parse(seconds)?)
+        }
+        [hours, minutes] => (
+            whole(hours)?,
+            whole(minutes)?,
+            Amount {
+                whole: 0,
+                fraction: 0.0,
+                negative,
+            },
+        ),
+        [hours, minutes, seconds] => (whole(hours)?, whole(minutes)?, Amount::parse(seconds)?),
+        _ => return None,
+    };
+    if minutes > 59 || seconds.whole > 60 || seconds.negative && parts.len() == 3 {
+        return None;
+    }
+    let micros = hours
+        .checked_mul(3600)?
+        .checked_add(minutes * 60 + seconds.whole)?
+        .checked_mul(MICROS_PER_SECOND)?
+        .checked_add((seconds.fraction * 1e6).round_ties_even() as i64)?;
+    Some(if negative { -micros } else { micros })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Interval, IntervalStyle, parse, push_interval};
+
+    const MICRO: i64 = 1;
+    const SECOND: i64 = 1_000_000;
+    const CLOCK: i64 = (4 * 3600 + 5 * 60 + 6) * SECOND + 789_000;
+
+    /// months, days, micros, then the four styles as PostgreSQL 15 prints them.
+    type Case = (
+        i32,
+        i32,
+        i64,
+        &'static str,
+        &'static str,
+        &'static str,
+        &'static str,
+    );
+
+    #[rustfmt::skip]
+    const CASES: &[Case] = &[
+        (0, 0, 0, "00:00:00", "PT0S", "0", "@ 0"),
+        (14, 3, CLOCK, "1 year 2 mons 3 days 04:05:06.789", "P1Y2M3DT4H5M6.789S", "+1-2 +3 +4:05:06.789", "@ 1 year 2 mons 3 days 4 hours 5 mins 6.789 secs"),
+        (-14, 3, -CLOCK, "-1 years -2 mons +3 days -04:05:06.789", "P-1Y-2M3DT-4H-5M-6.789S", "-1-2 +3 -4:05:06.789", "@ 1 year 2 mons -3 days 4 hours 5 mins 6.789 secs ago"),
+        (1, 0, 0, "1 mon", "P1M", "0-1", "@ 1 mon"),
+        (0, -1, 0, "-1 days", "P-1D", "-1 0:00:00", "@ 1 day ago"),
+        (0, 0, MICRO, "00:00:00.000001", "PT0.000001S", "0:00:00.000001", "@ 0.000001 secs"),
+        (0, 0, -SECOND / 2, "-00:00:00.5", "PT-0.5S", "-0:00:00.5", "@ 0.5 secs ago"),
+        (0, 0, 360_000 * SECOND, "100:00:00", "PT100H", "100:00:00", "@ 100 hours"),
+        (0, 1, -SECOND, "1 day -00:00:01", "P1DT-1S", "+0-0 +1 -0:00:01", "@ 1 day -1 sec"),
+        (-1, 1, 0, "-1 mons +1 day", "P-1M1D", "-0-1 +1 +0:00:00", "@ 1 mon -1 days ago"),
+        (12, -1, 0, "1 year -1 days", "P1Y-1D", "+1-0 -1 +0:00:00", "@ 1 year -1 days"),
+        (-12, 0, 0, "-1 years", "P-1Y", "-1-0", "@ 1 year ago"),
+        (13, 0, 0, "1 year 1 mon", "P1Y1M", "1-1", "@ 1 year 1 mon"),
+        (0, 2, 0, "2 days", "P2D", "2 0:00:00", "@ 2 days"),
+        (-12, -1, 60 * SECOND, "-1 years -1 days +00:01:00", "P-1Y-1DT1M", "-1-0 -1 +0:01:00", "@ 1 year 1 day -1 mins ago"),
+        (i32::MAX, i32::MAX, 9_223_372_036_854_775_807, "178956970 years 7 mons 2147483647 days 2562047788:00:54.775807", "P178956970Y7M2147483647DT2562047788H54.775807S", "+178956970-7 +2147483647 +2562047788:00:54.775807", "@ 178956970 years 7 mons 2147483647 days 2562047788 hours 54.775807 secs"),
+    ];
+
+    #[test]
+    fn every_style_prints_as_postgresql_and_reads_back() {
+        for (months, days, micros, postgres, iso, sql, verbose) in CASES {
+            let interval = Interval {
+                months: *months,
+                days: *days,
+                micros: *micros,
+            };
+            for (style, expected) in [
+                (IntervalStyle::Postgres, postgres),
+                (IntervalStyle::Iso8601, iso),
+                (IntervalStyle::SqlStandard, sql),
+                (IntervalStyle::PostgresVerbose, verbose),
+            ] {
+                let mut out = Vec::new();
+                push_interval(&mut out, interval, style);
+                assert_eq!(String::from_utf8(out).unwrap(), **expected);
+                if let Some(value) = interval.to_arrow() {
+                    // In sql_standard a sign in front means all parts only if no other part has one.
+                    assert_eq!(parse(expected).unwrap(), value, "{expected}");
+                }
+            }
+        }
+    }
+
+    /// months, days, micros are PostgreSQL 15's.
+    #[test]
+    fn many_spellings_are_read() {
+        let cases: &[(&str, i32, i32, i64)] = &[
+            ("1.5 years", 18, 0, 0),
+            ("1.5 months", 1, 15, 0),
+            ("1.5 weeks", 0, 10, 43_200 * SECOND),
+            ("1.5 days", 0, 1, 43_200 * SECOND),
+            ("0.5 hours", 0, 0, 1800 * SECOND),
+            ("1day", 0, 1, 0),
+            ("1h30m", 0, 0, 5400 * SECOND),
+            ("90", 0, 0, 90 * SECOND),
+            ("1.5", 0, 0, SECOND * 3 / 2),
+            ("1-2", 14, 0, 0),
+            ("-1-2", -14, 0, 0),
+            ("3 4:05", 0, 3, (4 * 3600 + 300) * SECOND),
+            ("10 minutes ago", 0, 0, -600 * SECOND),
+            ("@ 1 DAY 2 Hours", 0, 1, 7200 * SECOND),
+            ("2 decades 1 century", 1440, 0, 0),
+            ("500 ms", 0, 0, SECOND / 2),
+            ("-00:00:01.5", 0, 0, -SECOND * 3 / 2),
+            ("P1W", 0, 7, 0),
+            ("P1Y2MT3.5S", 14, 0, SECOND * 7 / 2),
+            ("p1dt1h", 0, 1, 3600 * SECOND),
+            ("1 day 1 day", 0, 2, 0),
+        ];
+        for (text, months, days, micros) in cases {
+            let expected = Interval {
+                months: *months,
+                days: *days,
+                micros: *micros,
+            };
+            assert_eq!(parse(text).unwrap(), expected.to_arrow().unwrap(), "{text}");
+        }
+    }
+
+    #[test]
+    fn other_text_is_refused() {
+        for text in [
+            "",
+            "day",
+            "1 dya",
+            "@",
+            "P",
+            "1 2",
+            "ago",
+            "1:2:3:4",
+            "1 day ago x",
+            "é",
+            "1é",
+        ] {
+            assert_eq!(parse(text).unwrap_err().sqlstate, "22007", "{text}");
+        }
+        assert_eq!(parse("3000000000 days").unwrap_err().sqlstate, "22008");
+        assert_eq!(
+            parse("9999999 hours 9999999999 mins").unwrap_err().message,
+            "interval field value out of range: \"9999999 hours 9999999999 mins\""
+        );
+    }
+}

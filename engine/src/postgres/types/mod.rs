@@ -1,0 +1,21 @@
+//! How does a value get from Arrow to a client and back?
+//!
+//! Text and binary of every type, one file per family: the same functions serve query results
+//! ([`row`]), parameters ([`parameter`]) and COPY.
+
+mod bytes;
+mod calendar;
+mod cell;
+mod datetime;
+mod datetime_text;
+pub mod error;
+mod interval;
+mod nested;
+mod number;
+mod numeric;
+mod quoting;
+pub mod row;
+pub mod settings;
+pub mod zone;
+
+pub use bytes::fit_text;

@@ -1,0 +1,289 @@
+//! How far is a moment or a wall clock from UTC in the session's time zone?
+
+use std::cell::Cell;
+use std::fmt;
+
+use chrono::{DateTime, LocalResult, NaiveDateTime, Offset, TimeZone};
+use chrono_tz::{OffsetName, TZ_VARIANTS, Tz};
+
+/// Seconds since 1970 that chrono can hold; moments beyond have the offset of the border.
+const SECONDS_MAX: i64 = 8_000_000_000_000;
+const OFFSET_SECONDS_MAX: i32 = 16 * 3600;
+const SECONDS_PER_DAY: i64 = 86_400;
+
+/// A time zone of the IANA database, or a fixed distance from UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Zone {
+    /// from the IANA database
+    Named(Tz),
+    /// seconds east of UTC
+    Fixed(i32),
+}
+
+impl From<Tz> for Zone {
+    fn from(tz: Tz) -> Zone {
+        Zone::Named(tz)
+    }
+}
+
+impl Zone {
+    /// Coordinated Universal Time.
+    pub const UTC: Zone = Zone::Named(Tz::UTC);
+
+    /// Reads a zone name in any case, or an offset such as `+05:30`, always east of UTC as in ISO 8601.
+    pub fn parse(text: &str) -> Option<Zone> {
+        let text = text.trim();
+        if let Some(zone) = Zone::named(text) {
+            return Some(zone);
+        }
+        if text.eq_ignore_ascii_case("utc") || text.eq_ignore_ascii_case("z") {
+            return Some(Zone::UTC);
+        }
+        Zone::parse_offset(text.as_bytes()).map(Zone::Fixed)
+    }
+
+    /// A zone of the IANA database by its name in any case.
+    pub(super) fn named(name: &str) -> Option<Zone> {
+        let exact = name.parse::<Tz>().ok();
+        let found = exact.or_else(|| {
+            TZ_VARIANTS
+                .iter()
+                .copied()
+                .find(|tz| tz.name().eq_ignore_ascii_case(name))
+        });
+        found.map(Zone::Named)
+    }
+
+    /// Reads `+hh`, `+hhmm`, `+hh:mm` or `+hh:mm:ss` as seconds east of UTC.
+    pub fn parse_offset(text: &[u8]) -> Option<i32> {
+        let (sign, digits) = match text.split_first()? {
+            (b'+', digits) => (1, digits),
+            (b'-', digits) => (-1, digits),
+            _ => return None,
+        };
+        let mut parts = [0i32; 3];
+        if digits.contains(&b':') {
+            let mut count = 0;
+            for part in digits.split(|byte| *byte == b':') {
+                *parts.get_mut(count)? = small_number(part)?;
+                count += 1;
+            }
+        } else {
+            match digits.len() {
+                1 | 2 => parts[0] = small_number(digits)?,
+                3 | 4 => {
+                    let at = digits.len() - 2;
+                    parts[0] = small_number(&digits[..at])?;
+                    parts[1] = small_number(&digits[at..])?;
+                }
+                6 => {
+                    parts[0] = small_number(&digits[..2])?;
+                    parts[1] = small_number(&digits[2..4])?;
+                    parts[2] = small_number(&digits[4..])?;
+                }
+                _ => return None,
+            }
+        }
+        let [hours, minutes, seconds] = parts;
+        let total = hours * 3600 + minutes * 60 + seconds;
+        (minutes < 60 && seconds < 60 && total < OFFSET_SECONDS_MAX).then_some(sign * total)
+    }
+
+    /// Seconds east of UTC at a moment, given in seconds since 1970 UTC.
+    pub fn offset_at(self, utc_seconds: i64) -> i32 {
+        match self {
+            Zone::Fixed(offset) => offset,
+            Zone::Named(Tz::UTC) => 0,
+            Zone::Named(tz) => tz
+                .offset_from_utc_datetime(&naive(utc_seconds))
+                .fix()
+                .local_minus_utc(),
+        }
+    }
+
+    /// Seconds east of UTC when wall clocks show this, given as seconds since 1970 without zone.
+    ///
+    /// As in PostgreSQL, an hour that clocks show twice is the later one, and one they skip is read with the
+    /// offset before the jump.
+    pub fn offset_of_wall_clock(self, local_seconds: i64) -> i32 {
+        let tz = match self {
+            Zone::Fixed(offset) => return offset,
+            Zone::Named(Tz::UTC) => return 0,
+            Zone::Named(tz) => tz,
+        };
+        const BEFORE_SECONDS: [i64; 3] = [0, 3 * 3600, 25 * 3600];
+        for before in BEFORE_SECONDS {
+            match tz.offset_from_local_datetime(&naive(local_seconds - before)) {
+                LocalResult::Single(offset) => return offset.fix().local_minus_utc(),
+                LocalResult::Ambiguous(_, later) => return later.fix().local_minus_utc(),
+                LocalResult::None => {}
+            }
+        }
+        self.offset_at(local_seconds)
+    }
+
+    /// What clocks of the zone call their time at a moment: `EST`, or an offset where there is no name.
+    pub fn abbreviation_at(self, utc_seconds: i64) -> String {
+        if let Zone::Named(tz) = self
+            && let Some(name) = tz
+                .offset_from_utc_datetime(&naive(utc_seconds))
+                .abbreviation()
+        {
+            return name.to_string();
+        }
+        let mut text = Vec::new();
+        push_offset(&mut text, self.offset_at(utc_seconds));
+        String::from_utf8_lossy(&text).into_owned()
+    }
+}
+
+impl fmt::Display for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Zone::Named(tz) => f.write_str(tz.name()),
+            Zone::Fixed(offset) => {
+                // The POSIX spelling that SHOW timezone has: a label, then the distance to the west.
+                let mut east = Vec::new();
+                push_offset(&mut east, *offset);
+                let mut west = Vec::new();
+                push_offset(&mut west, -*offset);
+                let (east, west) = (
+                    String::from_utf8_lossy(&east),
+                    String::from_utf8_lossy(&west),
+                );
+                write!(f, "<{east}>{}", west.trim_start_matches('+'))
+            }
+        }
+    }
+}
+
+/// `+05`, `+05:30`, `-04:56:02`: as short as the offset allows.
+pub(super) fn push_offset(out: &mut Vec<u8>, offset_seconds: i32) {
+    let absolute = offset_seconds.unsigned_abs();
+    out.push(if offset_seconds < 0 { b'-' } else { b'+' });
+    let (hours, minutes, seconds) = (absolute / 3600, absolute / 60 % 60, absolute % 60);
+    super::number::push_two_digits(out, hours);
+    if minutes != 0 || seconds != 0 {
+        out.push(b':');
+        super::number::push_two_digits(out, minutes);
+    }
+    if seconds != 0 {
+        out.push(b':');
+        super::number::push_two_digits(out, seconds);
+    }
+}
+
+fn naive(seconds: i64) -> NaiveDateTime {
+    DateTime::from_timestamp(seconds.clamp(-SECONDS_MAX, SECONDS_MAX), 0)
+        .map(|moment| moment.naive_utc())
+        .unwrap_or_default()
+}
+
+fn small_number(digits: &[u8]) -> Option<i32> {
+    if digits.is_empty() || digits.len() > 2 || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    Some(
+        digits
+            .iter()
+            .fold(0, |number, digit| number * 10 + i32::from(digit - b'0')),
+    )
+}
+
+/// Remembers the offset of days, so a column of moments does not search the zone's table for each.
+pub(super) struct OffsetCache {
+    zone: Zone,
+    days: [Cell<(i64, i32)>; CACHED_DAYS],
+}
+
+const CACHED_DAYS: usize = 64;
+/// A day on which clocks change; never a valid offset.
+const CHANGES: i32 = i32::MAX;
+/// No moment lies on this day.
+const NO_DAY: i64 = i64::MAX;
+
+impl OffsetCache {
+    pub(super) fn new(zone: Zone) -> OffsetCache {
+        OffsetCache {
+            zone,
+            days: std::array::from_fn(|_| Cell::new((NO_DAY, 0))),
+        }
+    }
+
+    pub(super) fn offset_at(&self, utc_seconds: i64) -> i32 {
+        if let Zone::Fixed(offset) = self.zone {
+            return offset;
+        }
+        if self.zone == Zone::UTC {
+            return 0;
+        }
+        let day = utc_seconds.div_euclid(SECONDS_PER_DAY);
+        let slot = &self.days[day.rem_euclid(CACHED_DAYS as i64) as usize];
+        let (held, offset) = slot.get();
+        if held == day && offset != CHANGES {
+            return offset;
+        }
+        if held == day {
+            return self.zone.offset_at(utc_seconds);
+        }
+        let first = self.zone.offset_at(day.saturating_mul(SECONDS_PER_DAY));
+        let last = self.zone.offset_at(
+            day.saturating_mul(SECONDS_PER_DAY)
+                .saturating_add(SECONDS_PER_DAY),
+        );
+        slot.set((day, if first == last { first } else { CHANGES }));
+        if first == last {
+            first
+        } else {
+            self.zone.offset_at(utc_seconds)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{OffsetCache, Zone};
+    use chrono_tz::Tz;
+
+    const NEW_YORK: Zone = Zone::Named(Tz::America__New_York);
+
+    #[test]
+    fn wall_clocks_that_jump_are_read_as_postgresql_does() {
+        // 2024-03-10 02:30 does not exist and 2024-11-03 01:30 exists twice.
+        assert_eq!(NEW_YORK.offset_of_wall_clock(1_710_037_800), -5 * 3600);
+        assert_eq!(NEW_YORK.offset_of_wall_clock(1_730_597_400), -5 * 3600);
+        assert_eq!(NEW_YORK.offset_of_wall_clock(1_730_593_800), -4 * 3600);
+    }
+
+    #[test]
+    fn the_cache_agrees_with_the_zone() {
+        let cache = OffsetCache::new(NEW_YORK);
+        for hour in 0..24 * 400 {
+            let moment = 1_700_000_000 + hour * 3600;
+            assert_eq!(cache.offset_at(moment), NEW_YORK.offset_at(moment));
+        }
+        assert_eq!(cache.offset_at(-5_364_662_400), -17_762);
+        assert_eq!(cache.offset_at(i64::MAX), NEW_YORK.offset_at(i64::MAX));
+        assert_eq!(cache.offset_at(i64::MIN), -17_762);
+    }
+
+    #[test]
+    fn offsets_are_read_in_every_length() {
+        let cases = [
+            ("+5", 18_000),
+            ("-05", -18_000),
+            ("+0530", 19_800),
+            ("+05:30", 19_800),
+            ("-04:56:02", -17_762),
+        ];
+        for (text, seconds) in cases {
+            assert_eq!(Zone::parse_offset(text.as_bytes()), Some(seconds), "{text}");
+        }
+        for text in ["", "+", "5", "+99", "+05:60", "+1:2:3:4", "+é"] {
+            assert_eq!(Zone::parse_offset(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(Zone::parse("america/new_york"), Some(NEW_YORK));
+        assert_eq!(Zone::parse("Mars/Olympus"), None);
+        assert_eq!(Zone::Fixed(19_800).to_string(), "<+05:30>-05:30");
+    }
+}
