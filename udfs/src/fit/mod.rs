@@ -1,0 +1,4 @@
+//! How do many fits share one machine with queries and with each other?
+
+mod priority;
+pub mod queue;

@@ -1,0 +1,281 @@
+//! Who may fit now, and on how many threads?
+//!
+//! The process has one queue. A statement brings a flat list of fits, waits its turn for threads, and gives them back
+//! when the list is done; lists are short (a few trials, a bucket of groups), so that statements alternate. Fits run at
+//! low priority and step aside, between two trees, while interactive statements run.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tarn_gpu::control::{CancelToken, Control};
+use tarn_gpu::error::GpuError;
+use tarn_gpu::fit::{Fit, FitOutcome, fit_each};
+
+use super::priority::lower_own_priority;
+
+/// Tells whether interactive statements are running now; asked often, so it must be cheap.
+pub type Pressure = Arc<dyn Fn() -> bool + Send + Sync>;
+
+/// One pause of a fit that steps aside.
+const STEP_ASIDE: Duration = Duration::from_millis(1);
+/// Most pauses between two trees: training slows down under load, and never stands still.
+const STEP_ASIDE_MAX: u32 = 4;
+/// How often a waiting statement looks at its cancel token.
+const CANCEL_POLL: Duration = Duration::from_millis(50);
+
+/// What a list of fits obeys.
+#[derive(Clone, Default)]
+pub struct FitLimits {
+    /// Raised to stop the statement.
+    pub cancel: CancelToken,
+    /// When the list has to be over.
+    pub deadline: Option<Instant>,
+    /// Threads that the list may use at most; 0 is no limit of its own.
+    pub threads_max: usize,
+}
+
+/// How a list of fits ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finished {
+    /// Every fit was delivered.
+    All,
+    /// The deadline passed; some fits were not delivered.
+    Deadline,
+}
+
+#[derive(Debug, Default)]
+struct Turns {
+    free_threads: usize,
+    next_ticket: u64,
+    serving: u64,
+    abandoned: Vec<u64>,
+}
+
+/// The fit queue of a process.
+pub struct FitQueue {
+    threads: usize,
+    turns: Mutex<Turns>,
+    changed: Condvar,
+    pressure: Option<Pressure>,
+}
+
+impl std::fmt::Debug for FitQueue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FitQueue")
+            .field("threads", &self.threads)
+            .finish()
+    }
+}
+
+impl FitQueue {
+    /// A queue over this many threads.
+    pub fn new(threads: usize, pressure: Option<Pressure>) -> Arc<Self> {
+        let threads = threads.max(1);
+        let turns = Mutex::new(Turns {
+            free_threads: threads,
+            ..Turns::default()
+        });
+        Arc::new(Self {
+            threads,
+            turns,
+            changed: Condvar::new(),
+            pressure,
+        })
+    }
+
+    /// Threads of the queue.
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// Runs all fits and hands each outcome with its position to `deliver`, from the thread that made it.
+    ///
+    /// # Errors
+    /// [`GpuError::Cancelled`] when the statement is cancelled, before or while it runs.
+    pub fn run(
+        &self,
+        fits: &[Fit],
+        limits: &FitLimits,
+        deliver: impl Fn(usize, Result<FitOutcome, GpuError>) + Sync,
+    ) -> Result<Finished, GpuError> {
+        let wanted = if limits.threads_max == 0 {
+            self.threads
+        } else {
+            limits.threads_max.min(self.threads)
+        };
+        let permit = self.take_turn(wanted.min(fits.len().max(1)), &limits.cancel)?;
+        // The list has a token of its own, so that a deadline ends this list and not the statement.
+        let own = CancelToken::new();
+        let control = Control {
+            cancel: own.clone(),
+            yield_point: Some(self.yield_point(limits, &own)),
+        };
+        fit_each(fits, permit.threads, &control, |position, outcome| {
+            if !own.is_cancelled() {
+                deliver(position, outcome);
+            }
+        })?;
+        if limits.cancel.is_cancelled() {
+            return Err(GpuError::Cancelled);
+        }
+        Ok(if own.is_cancelled() {
+            Finished::Deadline
+        } else {
+            Finished::All
+        })
+    }
+
+    fn yield_point(&self, limits: &FitLimits, own: &CancelToken) -> tarn_gpu::control::YieldPoint {
+        let (limits, own, pressure) = (limits.clone(), own.clone(), self.pressure.clone());
+        Arc::new(move |_| {
+            lower_own_priority();
+            if limits.cancel.is_cancelled()
+                || limits
+                    .deadline
+                    .is_some_and(|deadline| Instant::now() >= deadline)
+            {
+                own.cancel();
+            }
+            let mut pauses = 0;
+            while pauses < STEP_ASIDE_MAX
+                && !own.is_cancelled()
+                && pressure.as_ref().is_some_and(|busy| busy())
+            {
+                std::thread::sleep(STEP_ASIDE);
+                pauses += 1;
+            }
+        })
+    }
+
+    /// Waits for this statement's turn, in order of arrival, and takes up to `wanted` threads.
+    fn take_turn(&self, wanted: usize, cancel: &CancelToken) -> Result<Permit<'_>, GpuError> {
+        let mut turns = self.lock();
+        let ticket = turns.next_ticket;
+        turns.next_ticket += 1;
+        loop {
+            turns.skip_abandoned();
+            if turns.serving == ticket && turns.free_threads > 0 {
+                let threads = wanted.clamp(1, turns.free_threads);
+                turns.free_threads -= threads;
+                turns.serving += 1;
+                self.changed.notify_all();
+                return Ok(Permit {
+                    queue: self,
+                    threads,
+                });
+            }
+            if cancel.is_cancelled() {
+                turns.abandoned.push(ticket);
+                self.changed.notify_all();
+                return Err(GpuError::Cancelled);
+            }
+            let waited = self.changed.wait_timeout(turns, CANCEL_POLL);
+            turns = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Turns> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Turns {
+    fn skip_abandoned(&mut self) {
+        while let Some(position) = self
+            .abandoned
+            .iter()
+            .position(|ticket| *ticket == self.serving)
+        {
+            self.abandoned.swap_remove(position);
+            self.serving += 1;
+        }
+    }
+}
+
+/// Threads taken from the queue, given back with this value.
+struct Permit<'a> {
+    queue: &'a FitQueue,
+    threads: usize,
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        self.queue.lock().free_threads += self.threads;
+        self.queue.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tarn_gpu::baseline::BaselineOptions;
+    use tarn_gpu::fit::Learner;
+    use tarn_gpu::matrix::{Dataset, Matrix, Task};
+
+    use super::*;
+
+    fn fits(count: usize) -> Vec<Fit> {
+        let features = Matrix::new(vec![], 4).unwrap();
+        let labels = vec![1.0, 2.0, 3.0, 4.0];
+        let data =
+            Dataset::new(features, labels, None, vec![1, 2, 3, 4], Task::Regression).unwrap();
+        let fit = Fit {
+            data: Arc::new(data),
+            train: Arc::from([0, 1, 2, 3]),
+            valid: Arc::from([]),
+            learner: Learner::Baseline(BaselineOptions::default().check().unwrap()),
+            seed: 0,
+        };
+        vec![fit; count]
+    }
+
+    #[test]
+    fn statements_share_the_threads_and_all_fits_arrive() {
+        let queue = FitQueue::new(2, Some(Arc::new(|| true)));
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let arrived = Mutex::new(0);
+                    let fits = fits(10);
+                    let finished = queue.run(&fits, &FitLimits::default(), |_, outcome| {
+                        outcome.unwrap();
+                        *arrived.lock().unwrap() += 1;
+                    });
+                    assert_eq!(finished, Ok(Finished::All));
+                    assert_eq!(*arrived.lock().unwrap(), 10);
+                });
+            }
+        });
+        assert_eq!(queue.lock().free_threads, 2);
+    }
+
+    #[test]
+    fn a_cancelled_statement_gives_up_and_others_go_on() {
+        let queue = FitQueue::new(1, None);
+        let limits = FitLimits::default();
+        limits.cancel.cancel();
+        let held = queue.take_turn(1, &CancelToken::new()).unwrap();
+        assert_eq!(
+            queue.run(&fits(1), &limits, |_, _| ()),
+            Err(GpuError::Cancelled)
+        );
+        drop(held);
+        assert_eq!(
+            queue.run(&fits(1), &FitLimits::default(), |_, _| ()),
+            Ok(Finished::All)
+        );
+    }
+
+    #[test]
+    fn a_deadline_ends_the_list_and_not_the_statement() {
+        let queue = FitQueue::new(1, None);
+        let limits = FitLimits {
+            deadline: Some(Instant::now()),
+            ..FitLimits::default()
+        };
+        assert_eq!(
+            queue.run(&fits(3), &limits, |_, _| ()),
+            Ok(Finished::Deadline)
+        );
+        assert!(!limits.cancel.is_cancelled());
+    }
+}

@@ -1,0 +1,6 @@
+//! The functions of a SELECT list, a file each.
+
+pub mod call;
+pub mod predict;
+pub mod predict_proba;
+pub mod predict_struct;

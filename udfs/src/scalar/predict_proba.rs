@@ -1,0 +1,63 @@
+//! `predict_proba('model' [, 'class'], columns …)`: how probable is a class, by default the positive one?
+
+use std::sync::Arc;
+
+use arrow::array::Float64Array;
+use arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::error::Result;
+use datafusion::logical_expr::{
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature,
+};
+
+use super::call::{Call, Scoring};
+use crate::error::ModelError;
+use crate::model::registry::ModelSource;
+
+/// The function `predict_proba`.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct PredictProba(Scoring);
+
+impl PredictProba {
+    /// `predict_proba` over the models of `source`.
+    pub fn new(source: &Arc<dyn ModelSource>) -> Self {
+        Self(Scoring::new("predict_proba", source))
+    }
+}
+
+fn class_of(call: &Call) -> Result<u32, ModelError> {
+    match &call.class {
+        Some(class) => call.model.class(class),
+        None => call.model.positive_class(),
+    }
+}
+
+impl ScalarUDFImpl for PredictProba {
+    fn name(&self) -> &str {
+        self.0.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.0.signature
+    }
+
+    fn return_type(&self, _arg_types: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Float64)
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
+        class_of(&self.0.plan(&args, true)?)?;
+        Ok(Arc::new(Field::new(self.name(), DataType::Float64, true)))
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let call = self.0.execute(&args.args, true)?;
+        let class = class_of(&call)?;
+        let scores = call.model.score(
+            &call.columns(&args.args, args.number_rows)?,
+            args.number_rows,
+        )?;
+        Ok(ColumnarValue::Array(Arc::new(Float64Array::from(
+            scores.probabilities(class),
+        ))))
+    }
+}
