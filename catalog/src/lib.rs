@@ -1,6 +1,8 @@
 //! What exists (tables, models) and where is it stored?
 
 pub mod artefact;
+#[cfg(test)]
+mod artefact_tests;
 mod catalog;
 #[cfg(test)]
 mod catalog_tests;

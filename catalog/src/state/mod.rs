@@ -23,6 +23,8 @@ pub mod model;
 pub mod op;
 pub mod relation;
 pub mod sequence;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::{Change, already_exists, conflict, invalid};
-use crate::error::{CatalogError, ObjectKind};
+use crate::error::{CatalogError, Dependent, ObjectKind};
 use crate::state::dependency::shown_name;
 use crate::state::op::{DropBehavior, TableOptions};
 use crate::state::relation::{
@@ -50,8 +50,7 @@ impl Change {
         }
         self.check_definition(relation)?;
         self.put_relation(relation.clone());
-        self.drop_sequences_left_by(&old, relation);
-        Ok(())
+        self.drop_sequences_left_by(&old, relation)
     }
 
     pub(super) fn drop_relation(
@@ -112,8 +111,7 @@ impl Change {
             Ok(())
         })?;
         let new = self.find_relation(target)?;
-        self.drop_sequences_left_by(&old, &new);
-        Ok(())
+        self.drop_sequences_left_by(&old, &new)
     }
 
     pub(super) fn set_column_comment(
@@ -235,17 +233,21 @@ impl Change {
         }
     }
 
-    /// Drops the sequences that a table owned and owns no longer.
-    fn drop_sequences_left_by(&mut self, old: &Relation, new: &Relation) {
-        let owned = |relation: &Relation| -> BTreeSet<Uuid> {
-            relation
-                .table()
-                .map(|table| table.identity.values().copied().collect())
-                .unwrap_or_default()
-        };
-        for sequence in owned(old).difference(&owned(new)) {
+    /// Drops the sequences that a table owned and owns no longer; refused when a view reads one.
+    fn drop_sequences_left_by(
+        &mut self,
+        old: &Relation,
+        new: &Relation,
+    ) -> Result<(), CatalogError> {
+        for sequence in owned_sequences(old).difference(&owned_sequences(new)) {
+            // Nobody but `old` can have owned it.
+            let Some(relation) = self.state.relation_by_id(*sequence).cloned() else {
+                continue;
+            };
+            self.check_no_views(&relation)?;
             self.remove_cascade(ObjectId::Relation(*sequence));
         }
+        Ok(())
     }
 
     fn put_relation(&mut self, relation: Relation) {
@@ -263,33 +265,25 @@ impl Change {
         }
     }
 
+    /// Nothing depends on the relation, or on a sequence that would go with it.
     fn check_no_dependents(&self, relation: &Relation) -> Result<(), CatalogError> {
-        let dependents = self.state.dependents(ObjectId::Relation(relation.id));
-        if dependents.is_empty() {
-            return Ok(());
+        let mut dependents = self.state.dependents(ObjectId::Relation(relation.id));
+        for sequence in owned_sequences(relation) {
+            dependents.extend(self.views_as_dependents(sequence));
         }
-        let name = shown_name(&relation.schema, &relation.name);
-        Err(CatalogError::DependentObjects {
-            kind: relation.object_kind(),
-            name,
-            dependents,
-        })
+        refuse_when_needed(relation, dependents)
     }
 
     /// A view names what it reads in SQL text, so a rename would break it. Keys and identity columns hold
     /// identities and survive.
     fn check_no_views(&self, relation: &Relation) -> Result<(), CatalogError> {
-        let mut dependents = self.state.dependents(ObjectId::Relation(relation.id));
+        refuse_when_needed(relation, self.views_as_dependents(relation.id))
+    }
+
+    fn views_as_dependents(&self, id: Uuid) -> Vec<Dependent> {
+        let mut dependents = self.state.dependents(ObjectId::Relation(id));
         dependents.retain(|dependent| dependent.kind == ObjectKind::View);
-        if dependents.is_empty() {
-            return Ok(());
-        }
-        let name = shown_name(&relation.schema, &relation.name);
-        Err(CatalogError::DependentObjects {
-            kind: relation.object_kind(),
-            name,
-            dependents,
-        })
+        dependents
     }
 
     fn check_definition(&self, relation: &Relation) -> Result<(), CatalogError> {
@@ -397,4 +391,29 @@ impl Change {
         }
         Ok(())
     }
+}
+
+/// The sequences that feed columns of a table and go with it.
+fn owned_sequences(relation: &Relation) -> BTreeSet<Uuid> {
+    let identity = relation
+        .table()
+        .map(|table| table.identity.values().copied());
+    identity.into_iter().flatten().collect()
+}
+
+fn refuse_when_needed(
+    relation: &Relation,
+    mut dependents: Vec<Dependent>,
+) -> Result<(), CatalogError> {
+    if dependents.is_empty() {
+        return Ok(());
+    }
+    dependents.sort();
+    dependents.dedup();
+    let name = shown_name(&relation.schema, &relation.name);
+    Err(CatalogError::DependentObjects {
+        kind: relation.object_kind(),
+        name,
+        dependents,
+    })
 }
