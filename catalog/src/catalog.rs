@@ -12,6 +12,8 @@ use crate::orphans;
 use crate::state::{Op, SequenceBlock, State};
 use crate::store::replica::{Proposal, Replica};
 use crate::store::sqlite::SqliteStore;
+use crate::table::open::Tables;
+use crate::transaction::recovery;
 
 /// A data directory, open, with its catalog. Cheap to clone: clones are the same catalog.
 #[derive(Clone)]
@@ -25,13 +27,14 @@ struct Shared {
     replica: Mutex<Replica>,
     oid_next: AtomicU32,
     publish_gate: Arc<tokio::sync::RwLock<()>>,
+    tables: Tables,
     // Last, so that the lock on the directory is released after the log is closed.
     data_dir: DataDir,
 }
 
 impl Catalog {
     /// Opens a data directory, or makes one: takes its lock, checks its format, reads the log, removes
-    /// what crashed statements left. Blocks on the disk.
+    /// what crashed statements left and completes what decided transactions owe. Blocks on the disk.
     ///
     /// Errors: those of [`DataDir::open`], and `Corrupt`, `FormatTooNew` or `Sql` of the log.
     pub fn open(path: &Path) -> Result<Catalog, CatalogError> {
@@ -44,11 +47,14 @@ impl Catalog {
             state: RwLock::new(state),
             replica: Mutex::new(replica),
             publish_gate: Arc::new(tokio::sync::RwLock::new(())),
+            tables: Tables::new(),
             data_dir,
         };
-        Ok(Catalog {
+        let catalog = Catalog {
             shared: Arc::new(shared),
-        })
+        };
+        recovery::complete_all_blocking(&catalog)?;
+        Ok(catalog)
     }
 
     /// What exists now. The value never changes; ask again to see what others did.
@@ -64,6 +70,11 @@ impl Catalog {
     /// The directory of the catalog.
     pub fn data_dir(&self) -> &DataDir {
         &self.shared.data_dir
+    }
+
+    /// The Delta tables, as far as this process knows them.
+    pub fn tables(&self) -> &Tables {
+        &self.shared.tables
     }
 
     /// Makes operations durable and visible, all or none, and returns the state with them. `base_seq` is

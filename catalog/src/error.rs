@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::table::error::TableError;
+
 /// The kinds of thing that a catalog error can be about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ObjectKind {
@@ -194,6 +196,10 @@ pub enum CatalogError {
         detail: String,
     },
 
+    /// A Delta table could not be read, written or committed; conflicts are [`CatalogError::Conflict`].
+    #[error(transparent)]
+    Table(Box<TableError>),
+
     /// The file system refused.
     #[error("{action} {}: {source}", .path.display())]
     Io {
@@ -244,5 +250,16 @@ impl CatalogError {
     /// Whether the same request may succeed when its statement is run again on the new state.
     pub fn is_conflict(&self) -> bool {
         matches!(self, CatalogError::Conflict { .. })
+    }
+}
+
+impl From<TableError> for CatalogError {
+    fn from(error: TableError) -> Self {
+        match error {
+            TableError::Conflict { .. } => CatalogError::Conflict {
+                detail: error.to_string(),
+            },
+            error => CatalogError::Table(Box::new(error)),
+        }
     }
 }

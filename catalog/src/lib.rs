@@ -11,8 +11,10 @@ pub mod error;
 pub mod orphans;
 pub mod state;
 pub mod store;
+pub mod table;
 #[cfg(test)]
 mod test_dir;
+pub mod transaction;
 pub mod types;
 
 pub use catalog::Catalog;

@@ -1,0 +1,326 @@
+//! How do rows become data files?
+//!
+//! Files are written under the table's directory and stay invisible until a commit names them. Memory is bounded: one open
+//! file per partition and at most [`OPEN_FILES_MAX`] of them, each with one row group in memory. Whoever drops a
+//! [`WrittenFiles`] without publishing it deletes its files, so a failed or cancelled statement leaves nothing behind.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::array::{RecordBatch, UInt32Array};
+use arrow::compute::take_record_batch;
+use arrow::datatypes::SchemaRef;
+use datafusion::execution::SendableRecordBatchStream;
+use futures::StreamExt;
+use object_store::ObjectStore;
+use object_store::buffered::BufWriter;
+use parquet::arrow::AsyncArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
+
+use crate::table::error::{Result, TableError};
+use crate::table::location::Location;
+use crate::table::log::{Add, now_ms};
+use crate::table::version::{TableVersion, file_schema};
+use crate::table::{partition, schema, statistics};
+
+/// A file is closed when it has about this many bytes.
+const FILE_BYTES_TARGET: usize = 128 << 20;
+
+/// Most rows of a row group.
+const ROW_GROUP_ROWS_MAX: usize = 1_000_000;
+
+/// A row group is closed when it has about this many encoded bytes; it is what a writer holds in memory.
+const ROW_GROUP_BYTES_TARGET: usize = 64 << 20;
+
+/// Most files that are open at once; beyond it the largest is closed.
+pub const OPEN_FILES_MAX: usize = 64;
+
+/// Columns with statistics in the log, unless the table says otherwise.
+const INDEXED_COLUMNS_DEFAULT: usize = 32;
+
+/// What a writer must know of a table.
+#[derive(Debug, Clone)]
+pub struct WriteTarget {
+    /// where the table lies
+    pub location: Location,
+    /// columns in storage types, in the order of the table
+    pub storage_schema: SchemaRef,
+    /// names of the columns that partition it
+    pub partition_columns: Vec<String>,
+    /// how many columns get statistics in the log
+    pub indexed_columns: usize,
+}
+
+impl WriteTarget {
+    /// A table that exists; refused if it has a feature or rule that we do not write.
+    pub fn of(location: &Location, version: &TableVersion) -> Result<WriteTarget> {
+        if let Some(feature) = &version.abilities.read_only {
+            return Err(TableError::Unsupported {
+                table: location.to_string(),
+                action: "written",
+                feature: feature.clone(),
+            });
+        }
+        let indexed = version
+            .metadata
+            .property("delta.dataSkippingNumIndexedCols")
+            .and_then(|count| count.parse::<i64>().ok());
+        Ok(WriteTarget {
+            location: location.clone(),
+            storage_schema: Arc::clone(&version.storage_schema),
+            partition_columns: version.metadata.partition_columns.clone(),
+            indexed_columns: match indexed {
+                // -1 means all.
+                Some(count) => usize::try_from(count).unwrap_or(usize::MAX),
+                None => INDEXED_COLUMNS_DEFAULT,
+            },
+        })
+    }
+
+    /// A table that is about to be created.
+    pub fn new_table(
+        location: Location,
+        storage_schema: SchemaRef,
+        partition_columns: Vec<String>,
+    ) -> WriteTarget {
+        WriteTarget {
+            location,
+            storage_schema,
+            partition_columns,
+            indexed_columns: INDEXED_COLUMNS_DEFAULT,
+        }
+    }
+}
+
+/// Data files on disk that no commit names yet. Dropping this deletes them.
+#[derive(Debug, Default)]
+pub struct WrittenFiles {
+    /// their actions
+    pub adds: Vec<Add>,
+    /// rows in all of them
+    pub rows: u64,
+    paths: Vec<PathBuf>,
+}
+
+impl WrittenFiles {
+    /// Keeps the files on disk: a commit names them, or somebody else has taken over to delete them.
+    pub fn keep(mut self) -> (Vec<Add>, Vec<PathBuf>) {
+        (
+            std::mem::take(&mut self.adds),
+            std::mem::take(&mut self.paths),
+        )
+    }
+}
+
+impl Drop for WrittenFiles {
+    fn drop(&mut self) {
+        delete_files(&self.paths);
+    }
+}
+
+/// Deletes data files that no commit names; what cannot be deleted is left for a sweep.
+pub fn delete_files(paths: &[PathBuf]) {
+    for path in paths {
+        if let Err(error) = std::fs::remove_file(path)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(path = %path.display(), %error, "cannot delete an unpublished data file");
+        }
+    }
+}
+
+/// Writes all rows of a stream, whose columns are the table's logical ones by position.
+pub async fn write_rows(
+    store: &Arc<dyn ObjectStore>,
+    target: &WriteTarget,
+    mut rows: SendableRecordBatchStream,
+) -> Result<WrittenFiles> {
+    let mut writer = Writer::new(Arc::clone(store), target.clone())?;
+    while let Some(batch) = rows.next().await {
+        let batch = schema::to_storage(&batch?, &target.storage_schema)?;
+        writer.write(&batch).await?;
+    }
+    writer.finish().await
+}
+
+/// The partition values of a row, as the log has them.
+type Key = Vec<Option<String>>;
+
+struct Writer {
+    store: Arc<dyn ObjectStore>,
+    target: WriteTarget,
+    file_schema: SchemaRef,
+    /// positions of the partition columns in the storage schema, in the order of the metadata
+    partition_positions: Vec<usize>,
+    /// positions of the columns that go into the files
+    file_positions: Vec<usize>,
+    properties: WriterProperties,
+    open: HashMap<Key, OpenFile>,
+    written: WrittenFiles,
+}
+
+struct OpenFile {
+    path: String,
+    writer: AsyncArrowWriter<BufWriter>,
+    rows: u64,
+}
+
+impl Writer {
+    fn new(store: Arc<dyn ObjectStore>, target: WriteTarget) -> Result<Writer> {
+        let partition_positions = target
+            .partition_columns
+            .iter()
+            .map(|name| Ok(target.storage_schema.index_of(name)?))
+            .collect::<Result<Vec<_>>>()?;
+        let file_positions = (0..target.storage_schema.fields().len())
+            .filter(|position| !partition_positions.contains(position))
+            .collect();
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::default()))
+            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS_MAX))
+            .set_max_row_group_bytes(Some(ROW_GROUP_BYTES_TARGET))
+            .set_statistics_truncate_length(Some(statistics::TEXT_BOUND_BYTES_MAX))
+            .set_created_by(concat!("tarn ", env!("CARGO_PKG_VERSION")).to_string())
+            .build();
+        Ok(Writer {
+            store,
+            file_schema: file_schema(&target.storage_schema, &target.partition_columns),
+            target,
+            partition_positions,
+            file_positions,
+            properties,
+            open: HashMap::new(),
+            written: WrittenFiles::default(),
+        })
+    }
+
+    async fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        if self.partition_positions.is_empty() {
+            return self.write_partition(Vec::new(), batch).await;
+        }
+        for (key, part) in self.split(batch)? {
+            self.write_partition(key, &part).await?;
+        }
+        Ok(())
+    }
+
+    /// The rows of each partition, without the partition columns.
+    fn split(&self, batch: &RecordBatch) -> Result<Vec<(Key, RecordBatch)>> {
+        let texts = self
+            .partition_positions
+            .iter()
+            .map(|position| partition::texts(batch.column(*position)))
+            .collect::<Result<Vec<_>>>()?;
+        let mut rows_by_key: HashMap<Key, Vec<u32>> = HashMap::new();
+        for row in 0..batch.num_rows() {
+            let key = texts.iter().map(|column| column[row].clone()).collect();
+            // A record batch of DataFusion has a few thousand rows.
+            rows_by_key.entry(key).or_default().push(row as u32);
+        }
+        let in_file = batch.project(&self.file_positions)?;
+        rows_by_key
+            .into_iter()
+            .map(|(key, rows)| Ok((key, take_record_batch(&in_file, &UInt32Array::from(rows))?)))
+            .collect()
+    }
+
+    async fn write_partition(&mut self, key: Key, rows: &RecordBatch) -> Result<()> {
+        if !self.open.contains_key(&key) {
+            self.make_room().await?;
+            let file = self.open_file(&key)?;
+            self.open.insert(key.clone(), file);
+        }
+        let Some(file) = self.open.get_mut(&key) else {
+            return Ok(());
+        };
+        file.writer.write(rows).await?;
+        file.rows += rows.num_rows() as u64;
+        if file.writer.bytes_written() + file.writer.in_progress_size() >= FILE_BYTES_TARGET
+            && let Some(file) = self.open.remove(&key)
+        {
+            self.close(key, file).await?;
+        }
+        Ok(())
+    }
+
+    async fn make_room(&mut self) -> Result<()> {
+        if self.open.len() < OPEN_FILES_MAX {
+            return Ok(());
+        }
+        let largest = self
+            .open
+            .iter()
+            .max_by_key(|(_, file)| file.writer.memory_size())
+            .map(|(key, _)| key.clone());
+        if let Some(key) = largest
+            && let Some(file) = self.open.remove(&key)
+        {
+            self.close(key, file).await?;
+        }
+        Ok(())
+    }
+
+    fn open_file(&mut self, key: &Key) -> Result<OpenFile> {
+        let name = format!("part-{}.zstd.parquet", uuid::Uuid::new_v4());
+        let path = match key.is_empty() {
+            true => name,
+            false => format!(
+                "{}/{name}",
+                partition::directory(&self.target.partition_columns, key)
+            ),
+        };
+        let object = self.target.location.file(&path)?;
+        // Noted before the first byte is written, so that no way out of here leaves the file behind.
+        self.written
+            .paths
+            .push(self.target.location.directory().join(&path));
+        let writer = AsyncArrowWriter::try_new(
+            BufWriter::new(Arc::clone(&self.store), object),
+            Arc::clone(&self.file_schema),
+            Some(self.properties.clone()),
+        )?;
+        Ok(OpenFile {
+            path,
+            writer,
+            rows: 0,
+        })
+    }
+
+    async fn close(&mut self, key: Key, mut file: OpenFile) -> Result<()> {
+        let metadata = file.writer.finish().await?;
+        let bytes = file.writer.bytes_written();
+        let stats =
+            statistics::describe(&metadata, &self.file_schema, self.target.indexed_columns)?;
+        self.written.rows += file.rows;
+        self.written.adds.push(Add {
+            path: file.path,
+            partition_values: self
+                .target
+                .partition_columns
+                .iter()
+                .cloned()
+                .zip(key)
+                .collect(),
+            size: i64::try_from(bytes).unwrap_or(i64::MAX),
+            modification_time: now_ms(),
+            data_change: true,
+            stats: Some(stats),
+            ..Add::default()
+        });
+        Ok(())
+    }
+
+    async fn finish(mut self) -> Result<WrittenFiles> {
+        for (key, file) in std::mem::take(&mut self.open) {
+            self.close(key, file).await?;
+        }
+        // The same rows in the same order make the same commit, whatever the hash map did.
+        self.written.adds.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(self.written)
+    }
+}

@@ -1,0 +1,134 @@
+//! Do rows of every type survive the files, for us and for deltalake?
+
+use std::sync::Arc;
+
+use arrow::array::{Array, RecordBatch};
+use arrow::util::pretty::pretty_format_batches;
+use tarn_catalog::table::commit;
+use tarn_catalog::table::open::Tables;
+use tarn_catalog::types::PgType;
+
+use crate::rows::{self, Scratch, append, create, every_type, nested_types, provider, query};
+
+fn assert_same_rows(found: &RecordBatch, expected: &RecordBatch) {
+    assert_eq!(found.num_columns(), expected.num_columns());
+    for (index, field) in expected.schema().fields().iter().enumerate() {
+        assert_eq!(
+            found.column(index).to_data(),
+            expected.column(index).to_data(),
+            "column {}",
+            field.name()
+        );
+        assert_eq!(
+            PgType::of_field(found.schema().field(index)),
+            PgType::of_field(field),
+            "column {}",
+            field.name()
+        );
+    }
+}
+
+#[tokio::test]
+async fn every_type_survives() {
+    let scratch = Scratch::new();
+    let (tables, location) = (Tables::new(), scratch.location("t"));
+    let rows = every_type();
+    create(&tables, &location, &rows, &[]).await.unwrap();
+    // Cold: another process opens the table.
+    for tables in [tables, Tables::new()] {
+        let found = query(
+            provider(&tables, &location).await,
+            "SELECT * FROM t ORDER BY k",
+        )
+        .await;
+        assert_same_rows(&found, &rows);
+    }
+}
+
+#[tokio::test]
+async fn nested_types_survive() {
+    let scratch = Scratch::new();
+    let (tables, location) = (Tables::new(), scratch.location("t"));
+    let rows = nested_types();
+    create(&tables, &location, &rows, &[]).await.unwrap();
+    let found = query(
+        provider(&tables, &location).await,
+        "SELECT * FROM t ORDER BY k",
+    )
+    .await;
+    assert_same_rows(&found, &rows);
+}
+
+#[tokio::test]
+async fn deltalake_reads_what_we_write_also_from_a_checkpoint() {
+    let scratch = Scratch::new();
+    let (tables, location) = (Tables::new(), scratch.location("t"));
+    let batch = rows::nested_types();
+    create(&tables, &location, &batch, &[]).await.unwrap();
+    append(&tables, &location, &batch).await.unwrap();
+    let theirs = deltalake_core::open_table(location.url().unwrap())
+        .await
+        .unwrap();
+    assert_eq!(theirs.version(), Some(1));
+    let provider_of = |table: deltalake_core::DeltaTable| async move {
+        Arc::new(table.table_provider().build().await.unwrap())
+    };
+    let sql = "SELECT k, s['x'] AS x, s['y'] AS y, m['p'] AS p FROM t ORDER BY k";
+    let found = query(provider_of(theirs).await, sql).await;
+    let ours = query(provider(&tables, &location).await, sql).await;
+    let print = |batch: RecordBatch| pretty_format_batches(&[batch]).unwrap().to_string();
+    assert_eq!(print(found), print(ours.clone()));
+
+    let (store, at) = (Arc::clone(tables.store()), location.clone());
+    tokio::task::spawn_blocking(move || commit::checkpoint(store, &at, 1))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(
+        location
+            .directory()
+            .join("_delta_log/_last_checkpoint")
+            .exists()
+    );
+    // The log before the checkpoint may be cleaned up by anyone.
+    std::fs::remove_file(
+        location
+            .directory()
+            .join("_delta_log/00000000000000000000.json"),
+    )
+    .unwrap();
+    append(&tables, &location, &batch).await.unwrap();
+    let cold = Tables::new();
+    let version = cold.newest(&location).await.unwrap();
+    assert_eq!(version.version, 2);
+    assert_eq!(version.files.len(), 3);
+    let again = query(
+        provider(&cold, &location).await,
+        "SELECT count(*) AS n, sum(k) AS s FROM t",
+    )
+    .await;
+    assert_eq!(
+        print(again),
+        print(
+            query(
+                provider(&tables, &location).await,
+                "SELECT count(*) AS n, sum(k) AS s FROM t"
+            )
+            .await
+        )
+    );
+    let theirs = deltalake_core::open_table(location.url().unwrap())
+        .await
+        .unwrap();
+    let found = query(provider_of(theirs).await, "SELECT sum(k) AS s FROM t").await;
+    assert_eq!(
+        print(found),
+        print(
+            query(
+                provider(&cold, &location).await,
+                "SELECT sum(k) AS s FROM t"
+            )
+            .await
+        )
+    );
+}
