@@ -3,6 +3,7 @@
 //! Text and binary of every type, one file per family: the same functions serve query results
 //! ([`row`]), parameters ([`parameter`]) and COPY.
 
+pub(in crate::postgres) mod builder;
 mod bytes;
 mod calendar;
 mod cell;
@@ -11,8 +12,10 @@ mod datetime_text;
 pub mod error;
 mod interval;
 mod nested;
+mod nested_builder;
 mod number;
 mod numeric;
+pub mod parameter;
 mod quoting;
 pub mod row;
 pub mod settings;
