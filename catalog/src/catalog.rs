@@ -156,6 +156,11 @@ impl Catalog {
         &self.shared.publish_gate
     }
 
+    /// Runs `look` while nobody can commit.
+    pub(crate) fn while_frozen<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        look(self.replica().state())
+    }
+
     fn replica(&self) -> MutexGuard<'_, Replica> {
         // A panic in a commit leaves the replica at its old state, which the next append checks anyway.
         self.shared

@@ -3,6 +3,9 @@
 pub mod artefact;
 #[cfg(test)]
 mod artefact_tests;
+pub mod backup;
+#[cfg(test)]
+mod backup_tests;
 mod catalog;
 #[cfg(test)]
 mod catalog_tests;
