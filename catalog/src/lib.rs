@@ -18,6 +18,7 @@ pub mod table;
 #[cfg(test)]
 mod test_dir;
 pub mod transaction;
+pub mod system;
 pub mod types;
 
 pub use catalog::Catalog;

@@ -1,0 +1,26 @@
+//! What does PostgreSQL's system catalog say here? `pg_catalog`, `information_schema` and the functions over them.
+//!
+//! The reading order: [`session`] and [`snapshot`] are what the engine gives, [`layout`] and [`builtin`] what
+//! PostgreSQL 15 prescribes, `relations` joins both into rows, [`provider`] shows them to DataFusion, `functions` are
+//! what clients call, and [`query_rewrite`] makes clients' queries plannable.
+
+mod builtin;
+mod definitions;
+mod error;
+mod functions;
+mod layout;
+mod names;
+pub mod oids;
+mod provider;
+pub mod query_rewrite;
+mod relations;
+mod rows;
+pub mod session;
+pub mod snapshot;
+
+pub use definitions::{quote_ident, quote_literal};
+pub use error::SystemError;
+pub use functions::register;
+pub use provider::SystemSchema;
+pub use session::{Activity, Setting, Signal, SystemSession};
+pub use snapshot::SystemSnapshot;
