@@ -61,7 +61,7 @@ pub(super) trait Cell {
 
 /// Written values of some rows of one column, one behind the other.
 #[derive(Debug, Default)]
-pub(super) struct Column {
+pub(in crate::postgres) struct Column {
     pub bytes: Vec<u8>,
     /// Length of each value, [`Column::NULL`] for NULL.
     pub lens: Vec<i32>,

@@ -173,6 +173,24 @@ fn out_of_range(text: &str) -> ValueError {
     )
 }
 
+/// What the plain form of a date or moment says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum IsoKind {
+    Date,
+    Timestamp,
+    Timestamptz,
+}
+
+/// Is this text a date or moment in the plain form?
+pub(super) fn iso_kind(text: &str) -> Option<IsoKind> {
+    let iso = Iso::read(text.as_bytes())?;
+    Some(match (text.len(), iso.offset) {
+        (10, _) => IsoKind::Date,
+        (_, None) => IsoKind::Timestamp,
+        (_, Some(_)) => IsoKind::Timestamptz,
+    })
+}
+
 /// The plain form that programs write, read without looking at words: `2024-03-10[ 01:02:03[.5]][+05[:30]]`.
 struct Iso {
     days: i64,
@@ -392,12 +410,9 @@ impl Reader<'_> {
             "yesterday" => fields.days = Some(today() - 1),
             _ => {
                 if let Some(month) = month_named(word).filter(|_| fields.month.is_none()) {
-                    // In "10 Mar" the number before the name was taken for a month only if it stood alone.
                     fields.month = Some(month);
                 } else {
-                    let named =
-                        |day: &&str| *day == word || (word.len() >= 3 && day.starts_with(word));
-                    return WEEKDAYS.iter().any(|day| named(&day));
+                    return word.len() >= 3 && WEEKDAYS.iter().any(|day| day.starts_with(word));
                 }
             }
         }

@@ -16,6 +16,7 @@ mod nested_builder;
 mod number;
 mod numeric;
 pub mod parameter;
+pub(in crate::postgres) mod plain;
 mod quoting;
 pub mod row;
 pub mod settings;

@@ -13,48 +13,50 @@ use super::settings::Format;
 
 const NULL_LENGTH: i32 = -1;
 
+/// Which of a list's values are in a row.
+type Ranges<'a> = Box<dyn Fn(usize) -> Range<usize> + 'a>;
+
 /// The rows of a list's values, whatever kind of list it is.
 struct Lists<'a> {
     array: &'a dyn Array,
-    range: Box<dyn Fn(usize) -> Range<usize> + 'a>,
+    range: Ranges<'a>,
     values: &'a dyn Array,
 }
 
 impl<'a> Lists<'a> {
     fn of(array: &'a dyn Array) -> Result<Lists<'a>, ValueError> {
-        let (values, range): (&'a dyn Array, Box<dyn Fn(usize) -> Range<usize> + 'a>) =
-            match array.data_type() {
-                DataType::List(_) => {
-                    let list = array.as_list::<i32>();
-                    let offsets = list.value_offsets();
-                    (
-                        list.values().as_ref(),
-                        Box::new(|row| offsets[row] as usize..offsets[row + 1] as usize),
-                    )
-                }
-                DataType::LargeList(_) => {
-                    let list = array.as_list::<i64>();
-                    let offsets = list.value_offsets();
-                    (
-                        list.values().as_ref(),
-                        Box::new(|row| offsets[row] as usize..offsets[row + 1] as usize),
-                    )
-                }
-                DataType::FixedSizeList(_, size) => {
-                    let size = *size as usize;
-                    let list = array.as_fixed_size_list();
-                    (
-                        list.values().as_ref(),
-                        Box::new(move |row| row * size..(row + 1) * size),
-                    )
-                }
-                other => {
-                    return Err(ValueError::new(
-                        NOT_SUPPORTED,
-                        format!("{other} is not a list"),
-                    ));
-                }
-            };
+        let (values, range): (&'a dyn Array, Ranges<'a>) = match array.data_type() {
+            DataType::List(_) => {
+                let list = array.as_list::<i32>();
+                let offsets = list.value_offsets();
+                (
+                    list.values().as_ref(),
+                    Box::new(|row| offsets[row] as usize..offsets[row + 1] as usize),
+                )
+            }
+            DataType::LargeList(_) => {
+                let list = array.as_list::<i64>();
+                let offsets = list.value_offsets();
+                (
+                    list.values().as_ref(),
+                    Box::new(|row| offsets[row] as usize..offsets[row + 1] as usize),
+                )
+            }
+            DataType::FixedSizeList(_, size) => {
+                let size = *size as usize;
+                let list = array.as_fixed_size_list();
+                (
+                    list.values().as_ref(),
+                    Box::new(move |row| row * size..(row + 1) * size),
+                )
+            }
+            other => {
+                return Err(ValueError::new(
+                    NOT_SUPPORTED,
+                    format!("{other} is not a list"),
+                ));
+            }
+        };
         Ok(Lists {
             array,
             range,

@@ -144,7 +144,7 @@ impl Decimal {
 /// Appends value × 10^-scale without the detour over single digits.
 #[inline]
 pub(super) fn push_i128_text(out: &mut Vec<u8>, value: i128, scale: i8) {
-    if scale < 0 || scale > 18 {
+    if !(0..=18).contains(&scale) {
         return Decimal::of_i128(value, scale).push_text(out);
     }
     if value < 0 {

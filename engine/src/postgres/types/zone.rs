@@ -63,10 +63,8 @@ impl Zone {
         };
         let mut parts = [0i32; 3];
         if digits.contains(&b':') {
-            let mut count = 0;
-            for part in digits.split(|byte| *byte == b':') {
-                *parts.get_mut(count)? = small_number(part)?;
-                count += 1;
+            for (at, part) in digits.split(|byte| *byte == b':').enumerate() {
+                *parts.get_mut(at)? = small_number(part)?;
             }
         } else {
             match digits.len() {
