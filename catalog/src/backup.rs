@@ -15,6 +15,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use object_store::ObjectStoreExt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -26,9 +27,10 @@ use crate::data_dir::{
 };
 use crate::error::CatalogError;
 use crate::state::State;
-use crate::store::MetaStore;
 use crate::store::replica::Replica;
 use crate::store::sqlite::SqliteStore;
+use crate::table::location::Location;
+use crate::table::open::Tables;
 
 /// The newest format of backups that this program reads, and the one that it writes.
 pub const BACKUP_FORMAT_VERSION: u32 = 1;
@@ -69,15 +71,17 @@ pub struct BackupFile {
 pub async fn backup(catalog: &Catalog, to: &Path) -> Result<BackupList, CatalogError> {
     let gate = Arc::clone(catalog.publish_gate()).write_owned().await;
     let catalog = catalog.clone();
-    let to = to.to_path_buf();
-    run_blocking(move || {
-        let mut copy = Copy::begin(catalog.data_dir().root(), &to)?;
+    let target = to.to_path_buf();
+    let copied = run_blocking(move || {
+        let mut copy = Copy::begin(catalog.data_dir().root(), &target)?;
         let state = copy_logs(&catalog, &mut copy)?;
         drop(gate);
         copy_data(&state, &mut copy)?;
-        copy.finish(&state)
-    })
-    .await
+        Ok::<(Copy, State), CatalogError>((copy, state))
+    });
+    let (copy, state) = copied.await?;
+    check_tables(to, &state).await?;
+    run_blocking(move || copy.finish(&state)).await
 }
 
 /// Copies a data directory that no process has open.
@@ -94,17 +98,25 @@ pub async fn backup_closed(data_dir: &Path, to: &Path) -> Result<BackupList, Cat
 }
 
 /// Makes a data directory of a backup. `to` must be empty or not there. Every file is compared with its
-/// SHA-256, the log is replayed, and everything that the catalog refers to must be there; only then does
-/// `to` become a data directory.
+/// SHA-256, the log is replayed, and everything that the catalog and the newest versions of its tables refer
+/// to must be there; only then does `to` become a data directory.
 ///
 /// Errors: `Corrupt` when the backup is not what was written, `FormatTooNew`, `NotADataDirectory` when `to`
 /// holds something, `Io`, `Sql`. After an error `to` holds what was copied so far and can't be opened.
 pub async fn restore(from: &Path, to: &Path) -> Result<BackupList, CatalogError> {
-    let (from, to) = (from.to_path_buf(), to.to_path_buf());
-    run_blocking(move || restore_blocking(&from, &to)).await
+    let (source, target) = (from.to_path_buf(), to.to_path_buf());
+    let (list, state) = run_blocking(move || copy_back(&source, &target)).await?;
+    check_tables(to, &state).await?;
+    let target = to.to_path_buf();
+    run_blocking(move || {
+        write_format(&target)?;
+        // Opening it is the last check, and makes the directories that were empty.
+        DataDir::open(&target).map(|_| list)
+    })
+    .await
 }
 
-fn restore_blocking(from: &Path, to: &Path) -> Result<BackupList, CatalogError> {
+fn copy_back(from: &Path, to: &Path) -> Result<(BackupList, State), CatalogError> {
     let list = read_list(from)?;
     let mut copy = Copy::begin(from, to)?;
     for file in &list.files {
@@ -116,11 +128,8 @@ fn restore_blocking(from: &Path, to: &Path) -> Result<BackupList, CatalogError> 
         }
     }
     copy.sync_dirs()?;
-    check_complete(to, &list)?;
-    write_format(to)?;
-    // Opening it is the last check, and makes the directories that were empty.
-    DataDir::open(to)?;
-    Ok(list)
+    let state = check_catalog(to, &list)?;
+    Ok((list, state))
 }
 
 fn read_list(from: &Path) -> Result<BackupList, CatalogError> {
@@ -147,35 +156,52 @@ fn read_list(from: &Path) -> Result<BackupList, CatalogError> {
     serde_json::from_value(value).map_err(damaged)
 }
 
-/// The restored log must be sound, end where the backup ended, and refer to nothing that is missing.
-fn check_complete(to: &Path, list: &BackupList) -> Result<(), CatalogError> {
+/// The restored log must be sound and end where the backup ended, and the artefacts must be there.
+fn check_catalog(to: &Path, list: &BackupList) -> Result<State, CatalogError> {
     let store = SqliteStore::open(&to.join(CATALOG_FILE))?;
     store.check_integrity()?;
-    let replica = Replica::open(Box::new(store) as Box<dyn MetaStore>)?;
-    let state = replica.state();
-    let what = || to.display().to_string();
+    let replica = Replica::open(Box::new(store))?;
+    let state = State::clone(replica.state());
     if state.seq != list.seq {
-        let detail = format!(
-            "the log ends with entry {}, the backup's list says {}",
-            state.seq, list.seq
-        );
+        let detail = format!("the log ends with entry {}, not {}", state.seq, list.seq);
         return Err(CatalogError::Corrupt {
-            what: what(),
+            what: to.display().to_string(),
             detail,
         });
     }
-    let tables = managed_tables(state).filter(|location| !is_owed(state, location));
-    let logs = tables.map(|location| format!("{location}/{LOG_DIR}"));
-    for path in logs.chain(artefacts(state).map(str::to_string)) {
-        if !resolve_below(to, &path)?.exists() {
-            let detail = format!("{path} is missing");
-            return Err(CatalogError::Corrupt {
-                what: what(),
-                detail,
-            });
+    for path in artefacts(&state) {
+        if !resolve_below(to, path)?.exists() {
+            return Err(missing(to, path));
+        }
+    }
+    Ok(state)
+}
+
+/// The newest version of every table in `root` must be readable, and the files that it names be there.
+async fn check_tables(root: &Path, state: &State) -> Result<(), CatalogError> {
+    let tables = Tables::new();
+    for location in managed_tables(state).filter(|location| !is_owed(state, location)) {
+        let table = Location::resolve(location, root)?;
+        if !table.directory().join(LOG_DIR).exists() {
+            return Err(missing(root, &format!("{location}/{LOG_DIR}")));
+        }
+        for file in tables.newest(&table).await?.files.values() {
+            let found = tables.store().head(&table.file(&file.add.path)?).await;
+            let bytes = found.map(|found| found.size).ok();
+            if bytes != u64::try_from(file.add.size).ok() {
+                return Err(missing(root, &format!("{location}/{}", file.add.path)));
+            }
         }
     }
     Ok(())
+}
+
+fn missing(root: &Path, path: &str) -> CatalogError {
+    let detail = format!("{path} is missing or has another length");
+    CatalogError::Corrupt {
+        what: root.display().to_string(),
+        detail,
+    }
 }
 
 /// The part that must be of one moment: called while nobody publishes.

@@ -35,7 +35,8 @@ pub(crate) fn complete_all_blocking(catalog: &Catalog) -> Result<(), CatalogErro
         .build()
         .map_err(io)?;
     // A thread of its own: the caller may be inside a runtime, where blocking on another one panics.
-    let recover = || runtime.block_on(complete_all(catalog));
+    // It takes the runtime along, because dropping one inside another panics too.
+    let recover = move || runtime.block_on(complete_all(catalog));
     std::thread::scope(|scope| match scope.spawn(recover).join() {
         Ok(()) => Ok(()),
         Err(panic) => std::panic::resume_unwind(panic),
