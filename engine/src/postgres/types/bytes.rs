@@ -7,6 +7,8 @@ use tarn_catalog::types::{PgType, oid};
 use super::error::{INVALID_TEXT, TEXT_TOO_LONG, ValueError};
 use super::settings::ByteaOutput;
 
+/// What PostgreSQL says of hexadecimal data, unlike of other text.
+const INVALID_PARAMETER: &str = "22023";
 const HEX: &[u8; 16] = b"0123456789abcdef";
 /// Bytes of a uuid before which its text has a hyphen.
 const UUID_HYPHENS: [usize; 4] = [4, 6, 8, 10];
@@ -55,7 +57,7 @@ fn parse_hex(text: &str) -> Result<Vec<u8>, ValueError> {
         }
         let Some(digit) = c.to_digit(16) else {
             return Err(ValueError::new(
-                INVALID_TEXT,
+                INVALID_PARAMETER,
                 format!("invalid hexadecimal digit: \"{c}\""),
             ));
         };
@@ -67,14 +69,14 @@ fn parse_hex(text: &str) -> Result<Vec<u8>, ValueError> {
     match high {
         None => Ok(bytes),
         Some(_) => Err(ValueError::new(
-            INVALID_TEXT,
+            INVALID_PARAMETER,
             "invalid hexadecimal data: odd number of digits",
         )),
     }
 }
 
 fn parse_escaped(text: &str) -> Result<Vec<u8>, ValueError> {
-    let octal = |byte: u8, max: u8| (b'0'..=max).contains(&byte).then_some(byte - b'0');
+    let octal = |byte: u8, max: u8| byte.checked_sub(b'0').filter(|digit| *digit <= max);
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     loop {
@@ -85,7 +87,7 @@ fn parse_escaped(text: &str) -> Result<Vec<u8>, ValueError> {
                 rest
             }
             [b'\\', high, middle, low, rest @ ..] => {
-                let digits = (octal(*high, b'3'), octal(*middle, b'7'), octal(*low, b'7'));
+                let digits = (octal(*high, 3), octal(*middle, 7), octal(*low, 7));
                 let (Some(high), Some(middle), Some(low)) = digits else {
                     return Err(ValueError::new(
                         INVALID_TEXT,
@@ -212,8 +214,11 @@ mod tests {
         assert_eq!(out, b"\\000\\377\\\\A");
         assert_eq!(parse_bytea("\\xDE ad").unwrap(), [0xDE, 0xAD]);
         assert_eq!(parse_bytea("").unwrap(), b"");
-        for text in ["\\xd", "\\xzz", "\\9", "\\400", "a\\"] {
+        for text in ["\\9", "\\400", "a\\", "\\\u{1}00"] {
             assert_eq!(parse_bytea(text).unwrap_err().sqlstate, "22P02", "{text}");
+        }
+        for text in ["\\xd", "\\xzz", "\\xé"] {
+            assert_eq!(parse_bytea(text).unwrap_err().sqlstate, "22023", "{text}");
         }
     }
 

@@ -313,6 +313,10 @@ impl Reader<'_> {
     }
 
     fn read(&self) -> Result<Read, ValueError> {
+        // No word of a date is written with other letters, and bytes may be cut anywhere below.
+        if !self.text.is_ascii() {
+            return Err(self.syntax());
+        }
         let lower = self.text.trim_ascii().to_ascii_lowercase();
         match lower.as_str() {
             "infinity" | "+infinity" => return Ok(Read::Infinity),
@@ -342,6 +346,14 @@ impl Reader<'_> {
         }
         if self.named_word(word, fields) {
             return Ok(());
+        }
+        // 1:02 pm+05
+        if word.len() > 2
+            && matches!(&word[..2], "am" | "pm")
+            && word[2..].starts_with('+')
+        {
+            self.named_word(&word[..2], fields);
+            return self.word(&word[2..], fields);
         }
         // T010203, as in ISO 8601.
         if let Some(clock) = word.strip_prefix('t')
@@ -425,7 +437,7 @@ impl Reader<'_> {
             && clock.as_bytes().first().is_some_and(u8::is_ascii_digit)
             && date
                 .bytes()
-                .all(|byte| byte.is_ascii_digit() || byte == b'-')
+                .all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'/' | b'.'))
         {
             self.numeric_word(date, fields)?;
             return self.clock(clock, fields);
@@ -456,6 +468,11 @@ impl Reader<'_> {
             let hour: i64 = hours.parse().map_err(|_| self.syntax())?;
             fields.micros = Some(hour * 3600 * MICROS_PER_SECOND);
             return Ok(());
+        }
+        // 010203+05, 010203Z
+        if let Some(at) = word.find(['+', 'z']) {
+            self.number(&word[..at], fields)?;
+            return self.word(&word[at..], fields);
         }
         self.number(word, fields)
     }
@@ -574,21 +591,17 @@ impl Reader<'_> {
         }
     }
 
-    /// Digits behind the point, rounded to microseconds.
+    /// Digits behind the point, rounded to microseconds as PostgreSQL does, ties to even.
     fn fraction_micros(&self, digits: &str) -> Result<i64, ValueError> {
         if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(self.syntax());
         }
-        let mut micros = 0;
-        for place in 0..6 {
-            micros = micros * 10
-                + digits
-                    .as_bytes()
-                    .get(place)
-                    .map_or(0, |digit| i64::from(digit - b'0'));
-        }
-        let round_up = digits.as_bytes().get(6).is_some_and(|digit| *digit >= b'5');
-        Ok(micros + i64::from(round_up))
+        let fraction: f64 = if digits.is_empty() {
+            0.0
+        } else {
+            format!("0.{digits}").parse().map_err(|_| self.syntax())?
+        };
+        Ok((fraction * MICROS_PER_SECOND as f64).round_ties_even() as i64)
     }
 
     fn finish(&self, fields: Fields) -> Result<Read, ValueError> {

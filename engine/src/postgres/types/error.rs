@@ -27,6 +27,8 @@ pub const OUT_OF_RANGE: &str = "22003";
 pub const INVALID_DATETIME: &str = "22007";
 /// `datetime_field_overflow`
 pub const DATETIME_OVERFLOW: &str = "22008";
+/// `interval_field_overflow`
+pub const INTERVAL_OVERFLOW: &str = "22015";
 /// `string_data_right_truncation`
 pub const TEXT_TOO_LONG: &str = "22001";
 /// `invalid_binary_representation`

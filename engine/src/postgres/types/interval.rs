@@ -3,7 +3,7 @@
 use arrow::datatypes::IntervalMonthDayNano;
 
 use super::datetime::{MICROS_PER_DAY, MICROS_PER_SECOND, push_fraction};
-use super::error::{DATETIME_OVERFLOW, INVALID_DATETIME, ValueError};
+use super::error::{INTERVAL_OVERFLOW, INVALID_DATETIME, ValueError};
 use super::number::{push_signed, push_two_digits, push_unsigned};
 use super::settings::IntervalStyle;
 
@@ -253,7 +253,7 @@ fn push_iso8601(out: &mut Vec<u8>, interval: Interval) {
 pub(super) fn parse(text: &str) -> Result<IntervalMonthDayNano, ValueError> {
     let out_of_range = || {
         ValueError::new(
-            DATETIME_OVERFLOW,
+            INTERVAL_OVERFLOW,
             format!("interval field value out of range: \"{text}\""),
         )
     };
@@ -319,6 +319,16 @@ struct Amount {
 }
 
 impl Amount {
+    /// As `strtod` has it, so the fraction carries what binary numbers lose: ISO 8601 is read so.
+    fn parse_float(text: &str) -> Option<Amount> {
+        let exact = Amount::parse(text)?;
+        let value: f64 = text.parse().ok()?;
+        Some(Amount {
+            fraction: value - value.trunc(),
+            ..exact
+        })
+    }
+
     fn parse(text: &str) -> Option<Amount> {
         let (negative, digits) = match text.as_bytes().first()? {
             b'-' => (true, &text[1..]),
@@ -350,6 +360,17 @@ impl Amount {
     }
 }
 
+/// Rounds a fraction of a microsecond as PostgreSQL does: up only above the half.
+fn round_half_down(micros: f64) -> f64 {
+    let whole = micros.trunc();
+    let rest = micros - whole;
+    if rest.abs() > 0.5 {
+        whole + rest.signum()
+    } else {
+        whole
+    }
+}
+
 /// The parts of an interval while it is read; None once a part overflows.
 #[derive(Clone, Copy)]
 struct Sum {
@@ -370,20 +391,20 @@ impl Sum {
             whole, fraction, ..
         } = amount;
         match unit {
-            Unit::Micro => self.add_micros(whole, 1, fraction.round_ties_even()),
-            Unit::Milli => self.add_micros(whole, 1000, (fraction * 1e3).round_ties_even()),
+            Unit::Micro => self.add_micros(whole, 1, round_half_down(fraction)),
+            Unit::Milli => self.add_micros(whole, 1000, round_half_down(fraction * 1e3)),
             Unit::Second => {
-                self.add_micros(whole, MICROS_PER_SECOND, (fraction * 1e6).round_ties_even())
+                self.add_micros(whole, MICROS_PER_SECOND, round_half_down(fraction * 1e6))
             }
             Unit::Minute => self.add_micros(
                 whole,
                 60 * MICROS_PER_SECOND,
-                (fraction * 60e6).round_ties_even(),
+                round_half_down(fraction * 60e6),
             ),
             Unit::Hour => self.add_micros(
                 whole,
                 3600 * MICROS_PER_SECOND,
-                (fraction * 3600e6).round_ties_even(),
+                round_half_down(fraction * 3600e6),
             ),
             Unit::Day => {
                 self.days = self.days.and_then(|days| days.checked_add(whole));
@@ -421,7 +442,7 @@ impl Sum {
         self.add_micros(
             0,
             1,
-            ((days - whole) * MICROS_PER_DAY as f64).round_ties_even(),
+            round_half_down((days - whole) * MICROS_PER_DAY as f64),
         );
     }
 
@@ -465,7 +486,7 @@ fn parse_iso8601(body: &str) -> Option<Sum> {
             continue;
         }
         let end = rest.find(|c: char| c.is_ascii_alphabetic())?;
-        let amount = Amount::parse(&rest[..end])?;
+        let amount = Amount::parse_float(&rest[..end])?;
         let unit = match (in_time, rest.as_bytes()[end].to_ascii_uppercase()) {
             (false, b'Y') => Unit::Year,
             (false, b'M') => Unit::Month,
@@ -480,74 +501,109 @@ fn parse_iso8601(body: &str) -> Option<Sum> {
         parts += 1;
         rest = &rest[end + 1..];
     }
-    (parts > 0).then_some(sum)
+    (parts > 0 || in_time).then_some(sum)
 }
 
 /// Words, numbers and clocks, already in lower case.
 fn parse_words(text: &str) -> Option<Sum> {
-    let mut sum = Sum::ZERO;
-    let mut pending: Option<Amount> = None;
-    let mut parts = 0;
+    let mut words = Words {
+        sum: Sum::ZERO,
+        pending: None,
+        claimed: 0,
+    };
     let mut ago = false;
     for word in text.split_ascii_whitespace() {
-        if ago {
-            return None;
+        match word {
+            _ if ago => return None,
+            "@" => {}
+            "ago" => ago = true,
+            _ if word.contains(':') => words.clock(word)?,
+            _ => words.numbers_and_units(word)?,
         }
-        if word == "@" {
-            continue;
+    }
+    if let Some(seconds) = words.pending.take() {
+        words.add(seconds, Unit::Second)?;
+    }
+    (words.claimed != 0).then(|| if ago { words.sum.negated() } else { words.sum })
+}
+
+struct Words {
+    sum: Sum,
+    /// a number whose unit has not come yet
+    pending: Option<Amount>,
+    /// a bit per unit that has been given; none may come twice
+    claimed: u16,
+}
+
+impl Words {
+    const SUBSECONDS: u16 = 1 << Unit::Milli as u16 | 1 << Unit::Micro as u16;
+    const CLOCK: u16 = 1 << Unit::Hour as u16
+        | 1 << Unit::Minute as u16
+        | 1 << Unit::Second as u16
+        | Words::SUBSECONDS;
+
+    fn claim(&mut self, units: u16) -> Option<()> {
+        let is_new = self.claimed & units == 0;
+        self.claimed |= units;
+        is_new.then_some(())
+    }
+
+    fn add(&mut self, amount: Amount, unit: Unit) -> Option<()> {
+        let has_subseconds = unit == Unit::Second && amount.fraction != 0.0;
+        self.claim(1 << unit as u16 | if has_subseconds { Words::SUBSECONDS } else { 0 })?;
+        self.sum.add(amount, unit);
+        Some(())
+    }
+
+    fn clock(&mut self, word: &str) -> Option<()> {
+        // A number before a clock is days, as in SQL's 3 4:05:06.
+        if let Some(days) = self.pending.take() {
+            self.add(days, Unit::Day)?;
         }
-        if word == "ago" {
-            ago = true;
-            continue;
-        }
-        if word.contains(':') {
-            // A number before a clock is days, as in SQL's 3 4:05:06.
-            if let Some(days) = pending.take() {
-                sum.add(days, Unit::Day);
-            }
-            sum.micros = clock_micros(word)
-                .and_then(|micros| sum.micros?.checked_add(micros))
-                .map(Some)?;
-            parts += 1;
-            continue;
-        }
+        self.claim(Words::CLOCK)?;
+        let micros = clock_micros(word)?;
+        self.sum.micros = self.sum.micros.and_then(|held| held.checked_add(micros));
+        Some(())
+    }
+
+    /// `1-2`, or numbers and units with or without space between them.
+    fn numbers_and_units(&mut self, word: &str) -> Option<()> {
         if let Some(months) = year_month(word) {
-            sum.months = sum.months.and_then(|held| held.checked_add(months));
-            parts += 1;
-            continue;
+            self.claim(1 << Unit::Month as u16)?;
+            self.sum.months = self
+                .sum
+                .months
+                .zip(months)
+                .and_then(|(held, more)| held.checked_add(more));
+            // A number before it would have no unit.
+            return self.pending.is_none().then_some(());
         }
         let mut rest = word;
         while !rest.is_empty() {
-            let letters = rest
+            let number_end = rest
                 .find(|c: char| c.is_ascii_alphabetic())
                 .unwrap_or(rest.len());
-            if letters > 0 {
-                if let Some(days) = pending.take() {
-                    // Two numbers side by side are days and seconds at best; PostgreSQL refuses them.
-                    let _ = days;
+            if number_end > 0 {
+                let number = Amount::parse(&rest[..number_end])?;
+                if self.pending.replace(number).is_some() {
                     return None;
                 }
-                pending = Some(Amount::parse(&rest[..letters])?);
-                rest = &rest[letters..];
+                rest = &rest[number_end..];
                 continue;
             }
-            let end = rest
+            let unit_end = rest
                 .find(|c: char| !c.is_ascii_alphabetic())
                 .unwrap_or(rest.len());
-            sum.add(pending.take()?, Unit::parse(&rest[..end])?);
-            parts += 1;
-            rest = &rest[end..];
+            let number = self.pending.take()?;
+            self.add(number, Unit::parse(&rest[..unit_end])?)?;
+            rest = &rest[unit_end..];
         }
+        Some(())
     }
-    if let Some(seconds) = pending {
-        sum.add(seconds, Unit::Second);
-        parts += 1;
-    }
-    (parts > 0).then(|| if ago { sum.negated() } else { sum })
 }
 
-/// `1-2` is a year and two months.
-fn year_month(word: &str) -> Option<i64> {
+/// `1-2` is a year and two months; inner None: out of range.
+fn year_month(word: &str) -> Option<Option<i64>> {
     let (negative, digits) = match word.as_bytes().first()? {
         b'-' => (true, &word[1..]),
         b'+' => (false, &word[1..]),
@@ -559,16 +615,18 @@ fn year_month(word: &str) -> Option<i64> {
     if !are_digits(years) || !are_digits(months) {
         return None;
     }
-    let months: i64 = months
-        .parse()
-        .ok()
-        .filter(|months| *months < i64::from(MONTHS_PER_YEAR))?;
-    let total = years
-        .parse::<i64>()
-        .ok()?
-        .checked_mul(i64::from(MONTHS_PER_YEAR))?
-        .checked_add(months)?;
-    Some(if negative { -total } else { total })
+    let total = || -> Option<i64> {
+        let months = months
+            .parse()
+            .ok()
+            .filter(|months| *months < i64::from(MONTHS_PER_YEAR))?;
+        let years: i64 = years.parse().ok()?;
+        let total = years
+            .checked_mul(i64::from(MONTHS_PER_YEAR))?
+            .checked_add(months)?;
+        Some(if negative { -total } else { total })
+    };
+    Some(total())
 }
 
 /// `-04:05:06.789`, `04:05`; with two parts and a fraction, minutes and seconds.
@@ -700,7 +758,9 @@ mod tests {
             ("P1W", 0, 7, 0),
             ("P1Y2MT3.5S", 14, 0, SECOND * 7 / 2),
             ("p1dt1h", 0, 1, 3600 * SECOND),
-            ("1 day 1 day", 0, 2, 0),
+            ("PT", 0, 0, 0),
+            ("P1.20M", 1, 5, 86_400 * SECOND),
+            ("-5.4052615 s", 0, 0, -5_405_261),
         ];
         for (text, months, days, micros) in cases {
             let expected = Interval {
@@ -724,12 +784,15 @@ mod tests {
             "ago",
             "1:2:3:4",
             "1 day ago x",
+            "1 day 1 day",
+            "1 sec 00:00:01",
             "é",
             "1é",
         ] {
             assert_eq!(parse(text).unwrap_err().sqlstate, "22007", "{text}");
         }
-        assert_eq!(parse("3000000000 days").unwrap_err().sqlstate, "22008");
+        assert_eq!(parse("3000000000 days").unwrap_err().sqlstate, "22015");
+        assert_eq!(parse("1-12").unwrap_err().sqlstate, "22015");
         assert_eq!(
             parse("9999999 hours 9999999999 mins").unwrap_err().message,
             "interval field value out of range: \"9999999 hours 9999999999 mins\""

@@ -9,7 +9,7 @@ use tarn_catalog::types::{PgType, oid};
 
 use super::builder::{Builder, builder};
 use super::error::{INVALID_TEXT, NOT_SUPPORTED, ValueError};
-use super::quoting::{array_elements, record_fields};
+use super::quoting::{Element, array_elements, record_fields};
 use super::settings::FormatSettings;
 
 /// More dimensions than PostgreSQL allows.
@@ -136,16 +136,12 @@ impl Builder for Lists {
         let literals = array_elements(text)?;
         for literal in &literals {
             match (&mut self.elements, literal) {
-                (Elements::Values(values), None) => values.append_null(),
-                // An inner array of a quoted element starts with a brace too; only text can hold it.
-                (Elements::Values(values), Some(literal)) => {
-                    if literal.starts_with('{') && self.element.logical() != DataType::Utf8 {
-                        return Err(self.too_many_dimensions());
-                    }
-                    values.append_text(literal)?;
-                }
-                (Elements::Lists(lists), None) => lists.append_null(),
-                (Elements::Lists(lists), Some(literal)) => lists.append_text(literal)?,
+                (Elements::Values(values), Element::Null) => values.append_null(),
+                (Elements::Values(values), Element::Value(value)) => values.append_text(value)?,
+                (Elements::Values(_), Element::Array(_)) => return Err(self.too_many_dimensions()),
+                (Elements::Lists(lists), Element::Null) => lists.append_null(),
+                (Elements::Lists(lists), Element::Array(inner)) => lists.append_text(inner)?,
+                (Elements::Lists(lists), Element::Value(value)) => lists.append_text(value)?,
             }
         }
         self.end_list(literals.len());

@@ -78,8 +78,17 @@ pub(super) fn quote_json(out: &mut Vec<u8>, start: usize) {
     out.push(b'"');
 }
 
-/// The elements of an array literal's outer level; None is NULL, an inner array keeps its braces.
-pub(super) fn array_elements(text: &str) -> Result<Vec<Option<Cow<'_, str>>>, ValueError> {
+/// One element of an array literal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Element<'a> {
+    Null,
+    Value(Cow<'a, str>),
+    /// an inner array, with its braces
+    Array(&'a str),
+}
+
+/// The elements of an array literal's outer level.
+pub(super) fn array_elements(text: &str) -> Result<Vec<Element<'_>>, ValueError> {
     let malformed = |detail: &str| {
         ValueError::new(INVALID_TEXT, format!("malformed array literal: \"{text}\""))
             .with_detail(detail)
@@ -107,7 +116,7 @@ pub(super) fn array_elements(text: &str) -> Result<Vec<Option<Cow<'_, str>>>, Va
     loop {
         let (element, after) =
             array_element(rest).ok_or_else(|| malformed("Unexpected end of input."))?;
-        if matches!(&element, Some(Cow::Borrowed(""))) {
+        if element == Element::Value(Cow::Borrowed("")) && !rest.starts_with('"') {
             let found = after.chars().next().unwrap_or('}');
             return Err(malformed(&format!("Unexpected \"{found}\" character.")));
         }
@@ -123,15 +132,15 @@ pub(super) fn array_elements(text: &str) -> Result<Vec<Option<Cow<'_, str>>>, Va
     }
 }
 
-/// One element and what follows it; an unquoted empty element comes back as borrowed "".
-fn array_element(text: &str) -> Option<(Option<Cow<'_, str>>, &str)> {
+/// One element and what follows it.
+fn array_element(text: &str) -> Option<(Element<'_>, &str)> {
     if text.starts_with('{') {
         let end = matching_brace(text)?;
-        return Some((Some(Cow::Owned(text[..end].to_string())), &text[end..]));
+        return Some((Element::Array(&text[..end]), &text[end..]));
     }
     if let Some(quoted) = text.strip_prefix('"') {
         let (value, rest) = quoted_until(quoted, false)?;
-        return Some((Some(Cow::Owned(value)), rest));
+        return Some((Element::Value(Cow::Owned(value)), rest));
     }
     let mut end = None;
     let mut escaped = false;
@@ -151,14 +160,14 @@ fn array_element(text: &str) -> Option<(Option<Cow<'_, str>>, &str)> {
     let end = end?;
     let word = text[..end].trim_ascii_end();
     if word.eq_ignore_ascii_case("null") {
-        return Some((None, &text[end..]));
+        return Some((Element::Null, &text[end..]));
     }
     let value = if has_escape {
         Cow::Owned(unescape(word))
     } else {
         Cow::Borrowed(word)
     };
-    Some((Some(value), &text[end..]))
+    Some((Element::Value(value), &text[end..]))
 }
 
 /// Where the array that starts here ends, behind its brace.
@@ -270,7 +279,7 @@ pub(super) fn record_fields(text: &str) -> Result<Vec<Option<Cow<'_, str>>>, Val
 #[cfg(test)]
 mod tests {
     use super::{
-        array_elements, quote_array_element, quote_json, quote_record_field, record_fields,
+        Element, array_elements, quote_array_element, quote_json, quote_record_field, record_fields,
     };
 
     fn quoted(text: &str, quote: fn(&mut Vec<u8>, usize)) -> String {
@@ -298,7 +307,10 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(quoted(text, quote_array_element), expected);
             let literal = format!("{{{expected}}}");
-            assert_eq!(array_elements(&literal).unwrap()[0].as_deref(), Some(text));
+            assert_eq!(
+                array_elements(&literal).unwrap(),
+                [Element::Value(text.into())]
+            );
         }
     }
 
@@ -328,22 +340,16 @@ mod tests {
 
     #[test]
     fn array_literals_are_taken_apart() {
-        let elements = |text| -> Vec<Option<String>> {
-            array_elements(text)
-                .unwrap()
-                .into_iter()
-                .map(|e| e.map(|e| e.into_owned()))
-                .collect()
-        };
-        let some = |text: &str| Some(text.to_string());
+        let elements = |text| array_elements(text).unwrap();
+        let some = |text: &'static str| Element::Value(text.into());
         assert_eq!(elements("{}"), []);
         assert_eq!(
             elements(" { a , NULL,\"b,c\" } "),
-            [some("a"), None, some("b,c")]
+            [some("a"), Element::Null, some("b,c")]
         );
         assert_eq!(
             elements("{{1,2},{3,NULL}}"),
-            [some("{1,2}"), some("{3,NULL}")]
+            [Element::Array("{1,2}"), Element::Array("{3,NULL}")]
         );
         assert_eq!(elements("[0:1]={5,6}"), [some("5"), some("6")]);
         assert_eq!(elements(r"{a\,b,\n}"), [some("a,b"), some("n")]);

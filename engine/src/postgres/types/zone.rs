@@ -6,8 +6,14 @@ use std::fmt;
 use chrono::{DateTime, LocalResult, NaiveDateTime, Offset, TimeZone};
 use chrono_tz::{OffsetName, TZ_VARIANTS, Tz};
 
-/// Seconds since 1970 that chrono can hold; moments beyond have the offset of the border.
-const SECONDS_MAX: i64 = 8_000_000_000_000;
+use super::calendar::{Day, day_of, days_of_month, days_since_epoch, weekday};
+
+/// Seconds before 1970 that chrono can hold; moments before have the offset of the border.
+const SECONDS_MIN: i64 = -8_000_000_000_000;
+/// 2099-01-01: the tables of zones do not reach the next century.
+const TABLE_END_SECONDS: i64 = 4_070_908_800;
+/// Years with every weekday and leap year.
+const LIKE_YEARS: std::ops::Range<i64> = 2060..2088;
 const OFFSET_SECONDS_MAX: i32 = 16 * 3600;
 const SECONDS_PER_DAY: i64 = 86_400;
 
@@ -171,10 +177,38 @@ pub(super) fn push_offset(out: &mut Vec<u8>, offset_seconds: i32) {
     }
 }
 
+/// A moment as chrono has it; beyond the zone tables, the like moment of a year within them.
+///
+/// Zones keep their last rule for ever, so a year with the same days of the week has the same offsets.
 fn naive(seconds: i64) -> NaiveDateTime {
-    DateTime::from_timestamp(seconds.clamp(-SECONDS_MAX, SECONDS_MAX), 0)
+    let seconds = if seconds < TABLE_END_SECONDS {
+        seconds
+    } else {
+        like_moment(seconds)
+    };
+    DateTime::from_timestamp(seconds.max(SECONDS_MIN), 0)
         .map(|moment| moment.naive_utc())
         .unwrap_or_default()
+}
+
+fn like_moment(seconds: i64) -> i64 {
+    let days = seconds.div_euclid(SECONDS_PER_DAY);
+    let year = day_of(days).year;
+    let new_year = |year| {
+        days_since_epoch(Day {
+            year,
+            month: 1,
+            day: 1,
+        })
+    };
+    let is_like = |like: &i64| {
+        weekday(new_year(*like)) == weekday(new_year(year))
+            && days_of_month(*like, 2) == days_of_month(year, 2)
+    };
+    match LIKE_YEARS.into_iter().find(is_like) {
+        Some(like) => seconds - (new_year(year) - new_year(like)) * SECONDS_PER_DAY,
+        None => seconds,
+    }
 }
 
 fn small_number(digits: &[u8]) -> Option<i32> {
@@ -263,6 +297,22 @@ mod tests {
         assert_eq!(cache.offset_at(-5_364_662_400), -17_762);
         assert_eq!(cache.offset_at(i64::MAX), NEW_YORK.offset_at(i64::MAX));
         assert_eq!(cache.offset_at(i64::MIN), -17_762);
+    }
+
+    /// Offsets are PostgreSQL 15's.
+    #[test]
+    fn zones_keep_their_last_rule() {
+        // 3624-10-08 and 3624-12-08, 2100-07-01, 9999-03-14 06:59:59 and a second later
+        let moments = [
+            (52_219_540_800, -4),
+            (52_224_811_200, -5),
+            (4_118_083_200, -4),
+            (253_377_010_799, -5),
+            (253_377_010_800, -4),
+        ];
+        for (moment, hours) in moments {
+            assert_eq!(NEW_YORK.offset_at(moment), hours * 3600, "{moment}");
+        }
     }
 
     #[test]

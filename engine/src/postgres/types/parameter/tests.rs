@@ -293,3 +293,79 @@ fn declared_precision_rounds() {
         "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"
     );
 }
+
+/// Text and bytes made of the pieces that literals are made of, in an order nobody writes.
+#[test]
+fn no_input_panics() {
+    const PIECES: [&str; 40] = [
+        "0",
+        "1",
+        "9",
+        "12",
+        "2024",
+        "-",
+        "+",
+        ":",
+        ".",
+        "/",
+        " ",
+        ",",
+        "e",
+        "T",
+        "t",
+        "P",
+        "M",
+        "am",
+        "pm",
+        "z",
+        "BC",
+        "Jan",
+        "mon",
+        "day",
+        "ago",
+        "{",
+        "}",
+        "\"",
+        "\\",
+        "\\x",
+        "(",
+        ")",
+        "[",
+        "=",
+        "é",
+        "\u{1F600}",
+        "NULL",
+        "inf",
+        "nan",
+        "99999999999999999999",
+    ];
+    let mut state = 0x2545_F491_4F6C_DD1Du64;
+    let mut next = |bound: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % bound
+    };
+    let types: Vec<PgType> = VALUES
+        .iter()
+        .map(|(name, _)| PgType::parse(name).unwrap())
+        .collect();
+    let mut accepted = 0;
+    for _ in 0..50_000 {
+        let pg_type = types[next(types.len())];
+        let text: String = (0..next(8)).map(|_| PIECES[next(PIECES.len())]).collect();
+        let settings = FormatSettings::default();
+        if let Ok(value) = decode_parameter(Some(text.as_bytes()), Format::Text, pg_type, &settings)
+        {
+            encode(&value, pg_type, Format::Text);
+            accepted += 1;
+        }
+        let bytes: Vec<u8> = (0..next(40))
+            .map(|_| if next(2) == 0 { 0 } else { next(256) as u8 })
+            .collect();
+        if let Ok(value) = decode_parameter(Some(&bytes), Format::Binary, pg_type, &settings) {
+            encode(&value, pg_type, Format::Text);
+        }
+    }
+    assert!(accepted > 500);
+}
