@@ -2,9 +2,6 @@
 
 use thiserror::Error;
 
-use crate::error::PgError;
-use crate::sqlstate::SqlState;
-
 /// A value that does not fit its type, in PostgreSQL's words.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{message}")]
@@ -101,15 +98,5 @@ impl ValueError {
                 wrong.join(" ")
             ),
         )
-    }
-}
-
-impl From<ValueError> for PgError {
-    fn from(error: ValueError) -> PgError {
-        PgError {
-            detail: error.detail,
-            hint: error.hint,
-            ..PgError::new(SqlState(error.sqlstate), error.message)
-        }
     }
 }
