@@ -29,6 +29,7 @@ use crate::table::error::TableError;
 use crate::table::from_storage;
 use crate::table::location::Location;
 use crate::table::prune::{self, Candidate};
+use crate::table::statistics;
 use crate::table::version::{DataFile, TableVersion};
 
 /// A plain table as a query sees it.
@@ -137,6 +138,13 @@ impl PlainTable {
             .collect()
     }
 
+    /// May a float column of any file hold NaN, which Parquet's own statistics leave out?
+    fn may_have_nan(&self) -> bool {
+        self.files
+            .iter()
+            .any(|file| !statistics::is_nan_free(file.add.tags.as_ref()))
+    }
+
     /// Does the filter touch only columns that have the same type in the files as in the query?
     fn is_stored_as_seen(&self, filter: &Expr) -> bool {
         filter.column_refs().iter().all(|column| {
@@ -183,11 +191,15 @@ fn merged(files: &[PartitionedFile], schema: &SchemaRef) -> Result<Statistics> {
 }
 
 /// Reading options of the session, and what Delta prescribes: INT96 timestamps are microseconds in UTC.
-fn parquet_options(session: &dyn Session) -> TableParquetOptions {
+fn parquet_options(session: &dyn Session, may_have_nan: bool) -> TableParquetOptions {
     let mut options = session.default_table_options().parquet;
     options.global = session.config_options().execution.parquet.clone();
     options.global.coerce_int96 = Some("us".to_string());
     options.global.schema_force_view_types = false;
+    if may_have_nan {
+        options.global.pruning = false;
+        options.global.enable_page_index = false;
+    }
     options
 }
 
@@ -228,7 +240,9 @@ impl TableProvider for PlainTable {
             .map(|field| Ok(scan.table_schema().index_of(field.name())?))
             .collect::<Result<Vec<_>>>()?;
         let statistics = merged(&files, scan.table_schema())?;
-        let options = parquet_options(session);
+        let may_have_nan =
+            logical.iter().any(|field| field.data_type().is_floating()) && self.may_have_nan();
+        let options = parquet_options(session, may_have_nan);
         let source = ParquetSource::new(scan).with_table_parquet_options(options.clone());
         let groups = FileGroup::new(files).split_files(session.config().target_partitions());
         let config =

@@ -7,9 +7,10 @@
 //! There is no maximum of a float column: NaN is greater than all numbers in PostgreSQL's order, but writers leave NaN out.
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
 
-use arrow::array::{Array, ArrayRef};
-use arrow::datatypes::{DataType, Schema, TimeUnit};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::{DataType, Float32Type, Float64Type, Schema, TimeUnit};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, SubsecRound, TimeDelta};
 use datafusion::common::stats::Precision;
 use datafusion::common::{ColumnStatistics, ScalarValue, Statistics};
@@ -24,6 +25,39 @@ pub const TEXT_BOUND_BYTES_MAX: usize = 32;
 
 /// Decimals beyond this many units of the last digit do not survive a JSON number.
 const DECIMAL_UNITS_MAX: f64 = 1e15;
+
+/// Tag of a file whose float columns hold no NaN.
+///
+/// Parquet's statistics leave NaN out, so row groups and pages with NaN may not be skipped by them.
+const NAN_FREE_TAG: &str = "tarn.nanFree";
+
+/// The tags of a file without NaN.
+pub fn nan_free_tags() -> HashMap<String, Option<String>> {
+    HashMap::from([(NAN_FREE_TAG.to_string(), Some("true".to_string()))])
+}
+
+/// Do the tags say that there is no NaN?
+pub fn is_nan_free(tags: Option<&HashMap<String, Option<String>>>) -> bool {
+    let tag = tags.and_then(|tags| tags.get(NAN_FREE_TAG));
+    matches!(tag, Some(Some(value)) if value == "true")
+}
+
+/// Is there a NaN in a float column? Nested columns do not count: nothing is skipped by them.
+pub fn has_nan(rows: &RecordBatch) -> bool {
+    rows.columns()
+        .iter()
+        .any(|column| match column.data_type() {
+            DataType::Float32 => {
+                let values = column.as_primitive::<Float32Type>();
+                values.iter().flatten().any(f32::is_nan)
+            }
+            DataType::Float64 => {
+                let values = column.as_primitive::<Float64Type>();
+                values.iter().flatten().any(f64::is_nan)
+            }
+            _ => false,
+        })
+}
 
 /// What is known of one column in one file.
 #[derive(Debug, Clone, Default, PartialEq)]

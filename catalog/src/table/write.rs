@@ -1,7 +1,7 @@
 //! How do rows become data files?
 //!
-//! Files are written under the table's directory and stay invisible until a commit names them. Memory is bounded: one open
-//! file per partition and at most [`OPEN_FILES_MAX`] of them, each with one row group in memory. Whoever drops a
+//! Files are written under the table's directory and stay invisible until a commit names them. Memory is bounded: rows wait
+//! for their file up to a limit, and at most [`OPEN_FILES_MAX`] files are open, each with one row group in memory. Whoever drops a
 //! [`WrittenFiles`] without publishing it deletes its files, so a failed or cancelled statement leaves nothing behind.
 
 use std::collections::HashMap;
@@ -36,6 +36,13 @@ const ROW_GROUP_BYTES_TARGET: usize = 64 << 20;
 
 /// Most files that are open at once; beyond it the largest is closed.
 pub const OPEN_FILES_MAX: usize = 64;
+
+/// Rows of one partition that wait in memory before its file is touched, in bytes.
+const PARTITION_WAITING_BYTES_MAX: usize = 8 << 20;
+
+/// Rows of all partitions that wait in memory, in bytes. Without waiting, rows in random order of many partitions would make
+/// a file per partition and batch.
+const WAITING_BYTES_MAX: usize = 128 << 20;
 
 /// Columns with statistics in the log, unless the table says otherwise.
 const INDEXED_COLUMNS_DEFAULT: usize = 32;
@@ -140,7 +147,7 @@ pub async fn write_rows(
     let mut writer = Writer::new(Arc::clone(store), target.clone())?;
     while let Some(batch) = rows.next().await {
         let batch = schema::to_storage(&batch?, &target.storage_schema)?;
-        writer.write(&batch).await?;
+        writer.write(batch).await?;
     }
     writer.finish().await
 }
@@ -157,14 +164,24 @@ struct Writer {
     /// positions of the columns that go into the files
     file_positions: Vec<usize>,
     properties: WriterProperties,
-    open: HashMap<Key, OpenFile>,
+    partitions: HashMap<Key, Partition>,
+    waiting_bytes: usize,
     written: WrittenFiles,
+}
+
+/// Rows of one partition that wait for their file, and the file if there is one already.
+#[derive(Default)]
+struct Partition {
+    waiting: Vec<RecordBatch>,
+    waiting_bytes: usize,
+    file: Option<OpenFile>,
 }
 
 struct OpenFile {
     path: String,
     writer: AsyncArrowWriter<BufWriter>,
     rows: u64,
+    has_nan: bool,
 }
 
 impl Writer {
@@ -191,20 +208,43 @@ impl Writer {
             partition_positions,
             file_positions,
             properties,
-            open: HashMap::new(),
+            partitions: HashMap::new(),
+            waiting_bytes: 0,
             written: WrittenFiles::default(),
         })
     }
 
-    async fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+    async fn write(&mut self, batch: RecordBatch) -> Result<()> {
         if batch.num_rows() == 0 {
             return Ok(());
         }
         if self.partition_positions.is_empty() {
-            return self.write_partition(Vec::new(), batch).await;
+            return self.add(Key::new(), batch).await;
         }
-        for (key, part) in self.split(batch)? {
-            self.write_partition(key, &part).await?;
+        for (key, part) in self.split(&batch)? {
+            self.add(key, part).await?;
+        }
+        Ok(())
+    }
+
+    /// Lets rows wait until they are worth a write or all waiting rows take too much memory.
+    async fn add(&mut self, key: Key, rows: RecordBatch) -> Result<()> {
+        let bytes = rows.get_array_memory_size();
+        let partition = self.partitions.entry(key.clone()).or_default();
+        partition.waiting.push(rows);
+        partition.waiting_bytes += bytes;
+        self.waiting_bytes += bytes;
+        if partition.waiting_bytes >= PARTITION_WAITING_BYTES_MAX {
+            return self.flush(key).await;
+        }
+        while self.waiting_bytes >= WAITING_BYTES_MAX {
+            let largest = self
+                .partitions
+                .iter()
+                .max_by_key(|(_, partition)| partition.waiting_bytes)
+                .map(|(key, _)| key.clone());
+            let Some(largest) = largest else { break };
+            self.flush(largest).await?;
         }
         Ok(())
     }
@@ -229,40 +269,53 @@ impl Writer {
             .collect()
     }
 
-    async fn write_partition(&mut self, key: Key, rows: &RecordBatch) -> Result<()> {
-        if !self.open.contains_key(&key) {
-            self.make_room().await?;
-            let file = self.open_file(&key)?;
-            self.open.insert(key.clone(), file);
-        }
-        let Some(file) = self.open.get_mut(&key) else {
-            return Ok(());
+    /// Writes the waiting rows of a partition to its file, and closes the file if it is large enough.
+    async fn flush(&mut self, key: Key) -> Result<()> {
+        let mut partition = self.partitions.remove(&key).unwrap_or_default();
+        self.waiting_bytes -= partition.waiting_bytes;
+        let mut file = match partition.file.take() {
+            Some(file) => file,
+            None => {
+                self.make_room().await?;
+                self.open_file(&key)?
+            }
         };
-        file.writer.write(rows).await?;
-        file.rows += rows.num_rows() as u64;
-        if file.writer.bytes_written() + file.writer.in_progress_size() >= FILE_BYTES_TARGET
-            && let Some(file) = self.open.remove(&key)
-        {
-            self.close(key, file).await?;
+        for rows in partition.waiting {
+            file.has_nan |= statistics::has_nan(&rows);
+            file.writer.write(&rows).await?;
+            file.rows += rows.num_rows() as u64;
         }
+        if file.writer.bytes_written() + file.writer.in_progress_size() >= FILE_BYTES_TARGET {
+            return self.close(key, file).await;
+        }
+        let partition = Partition {
+            file: Some(file),
+            ..Partition::default()
+        };
+        self.partitions.insert(key, partition);
         Ok(())
     }
 
+    /// Closes the file that holds most memory if too many are open.
     async fn make_room(&mut self) -> Result<()> {
-        if self.open.len() < OPEN_FILES_MAX {
+        let open = |partition: &Partition| {
+            partition
+                .file
+                .as_ref()
+                .map(|file| file.writer.memory_size())
+        };
+        if self.partitions.values().filter_map(open).count() < OPEN_FILES_MAX {
             return Ok(());
         }
         let largest = self
-            .open
-            .iter()
-            .max_by_key(|(_, file)| file.writer.memory_size())
-            .map(|(key, _)| key.clone());
-        if let Some(key) = largest
-            && let Some(file) = self.open.remove(&key)
-        {
-            self.close(key, file).await?;
+            .partitions
+            .iter_mut()
+            .max_by_key(|(_, partition)| open(partition))
+            .and_then(|(key, partition)| Some((key.clone(), partition.file.take()?)));
+        match largest {
+            Some((key, file)) => self.close(key, file).await,
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn open_file(&mut self, key: &Key) -> Result<OpenFile> {
@@ -288,6 +341,7 @@ impl Writer {
             path,
             writer,
             rows: 0,
+            has_nan: false,
         })
     }
 
@@ -310,16 +364,22 @@ impl Writer {
             modification_time: now_ms(),
             data_change: true,
             stats: Some(stats),
+            tags: (!file.has_nan).then(statistics::nan_free_tags),
             ..Add::default()
         });
         Ok(())
     }
 
     async fn finish(mut self) -> Result<WrittenFiles> {
-        for (key, file) in std::mem::take(&mut self.open) {
-            self.close(key, file).await?;
+        let keys: Vec<Key> = self.partitions.keys().cloned().collect();
+        for key in keys {
+            self.flush(key.clone()).await?;
+            let partition = self.partitions.remove(&key);
+            if let Some(file) = partition.and_then(|partition| partition.file) {
+                self.close(key, file).await?;
+            }
         }
-        // The same rows in the same order make the same commit, whatever the hash map did.
+        // The same rows make the same order of actions, whatever the hash map did.
         self.written.adds.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(self.written)
     }

@@ -3,5 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod differential;
+mod foreign;
+mod pruning;
 mod round_trip;
 mod rows;
+mod transactions;
