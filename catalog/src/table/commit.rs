@@ -237,3 +237,154 @@ pub fn checkpoint(store: Arc<dyn ObjectStore>, location: &Location, version: u64
         Ok(())
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use arrow::datatypes::{DataType, Field, Schema};
+    use futures::stream::BoxStream;
+    use object_store::path::Path;
+    use object_store::{
+        CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
+        PutMultipartOptions, PutPayload, PutResult,
+    };
+
+    use super::*;
+    use crate::table::fsync_store::FsyncStore;
+    use crate::table::log::{Add, Metadata, Protocol};
+    use crate::table::schema;
+
+    /// A store whose next answer gets lost: the bytes are there, the caller sees an error.
+    #[derive(Debug, Default)]
+    struct LossyStore {
+        inner: FsyncStore,
+        lose_next: AtomicBool,
+    }
+
+    impl fmt::Display for LossyStore {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("LossyStore")
+        }
+    }
+
+    #[async_trait::async_trait]
+    impl ObjectStore for LossyStore {
+        async fn put_opts(
+            &self,
+            location: &Path,
+            payload: PutPayload,
+            options: PutOptions,
+        ) -> object_store::Result<PutResult> {
+            let result = self.inner.put_opts(location, payload, options).await?;
+            if self.lose_next.swap(false, Ordering::Relaxed) {
+                return Err(object_store::Error::Generic {
+                    store: "LossyStore",
+                    source: "the answer got lost".into(),
+                });
+            }
+            Ok(result)
+        }
+
+        async fn put_multipart_opts(
+            &self,
+            location: &Path,
+            options: PutMultipartOptions,
+        ) -> object_store::Result<Box<dyn MultipartUpload>> {
+            self.inner.put_multipart_opts(location, options).await
+        }
+
+        async fn get_opts(
+            &self,
+            location: &Path,
+            options: GetOptions,
+        ) -> object_store::Result<GetResult> {
+            self.inner.get_opts(location, options).await
+        }
+
+        fn delete_stream(
+            &self,
+            locations: BoxStream<'static, object_store::Result<Path>>,
+        ) -> BoxStream<'static, object_store::Result<Path>> {
+            self.inner.delete_stream(locations)
+        }
+
+        fn list(
+            &self,
+            prefix: Option<&Path>,
+        ) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
+            self.inner.list(prefix)
+        }
+
+        async fn list_with_delimiter(
+            &self,
+            prefix: Option<&Path>,
+        ) -> object_store::Result<ListResult> {
+            self.inner.list_with_delimiter(prefix).await
+        }
+
+        async fn copy_opts(
+            &self,
+            from: &Path,
+            to: &Path,
+            options: CopyOptions,
+        ) -> object_store::Result<()> {
+            self.inner.copy_opts(from, to, options).await
+        }
+    }
+
+    fn id() -> TransactionId {
+        TransactionId(Uuid::new_v4())
+    }
+
+    fn file(path: &str) -> Action {
+        Add {
+            path: path.to_string(),
+            size: 1,
+            ..Add::default()
+        }
+        .into()
+    }
+
+    #[tokio::test]
+    async fn a_commit_whose_answer_is_lost_is_found_again() {
+        let directory = std::env::temp_dir().join(format!("tarn-commit-{}", Uuid::new_v4()));
+        let location = Location::resolve("t", &directory).unwrap();
+        let store = Arc::new(LossyStore::default());
+        let tables = Tables::over(Arc::clone(&store) as Arc<dyn ObjectStore>);
+        let columns = Schema::new(vec![Field::new("k", DataType::Int32, true)]);
+        let metadata = Metadata::new(Uuid::new_v4(), schema::encode(&columns).unwrap(), vec![]);
+        let first = vec![Protocol::for_features(&[]).into(), metadata.into()];
+        let base = create(
+            &tables,
+            &location,
+            id(),
+            complete(id(), "CREATE TABLE", None, first),
+        )
+        .await
+        .unwrap();
+
+        store.lose_next.store(true, Ordering::Relaxed);
+        let own = id();
+        let actions = complete(own, "WRITE", Some(0), vec![file("a")]);
+        let made = publish(&tables, &location, own, &base, Rebase::Never, actions)
+            .await
+            .unwrap();
+        assert_eq!((made.version, made.files.len()), (1, 1));
+
+        // Somebody else's commit in the way is a conflict for a rewrite and none for rows that are only added.
+        let late = id();
+        let actions = || complete(late, "WRITE", Some(0), vec![file("b")]);
+        let refused = publish(&tables, &location, late, &base, Rebase::Never, actions()).await;
+        assert!(matches!(refused, Err(TableError::Conflict { .. })));
+        let made = publish(&tables, &location, late, &base, Rebase::Append, actions())
+            .await
+            .unwrap();
+        assert_eq!((made.version, made.files.len()), (2, 2));
+        assert!(is_published(&tables, &location, late, 0).await.unwrap());
+        assert!(!is_published(&tables, &location, id(), 0).await.unwrap());
+        assert_eq!(tables.newest(&location).await.unwrap().version, 2);
+        std::fs::remove_dir_all(directory).unwrap();
+    }
+}

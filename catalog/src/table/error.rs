@@ -51,6 +51,9 @@ pub enum TableError {
         /// which table, and what happened to it
         reason: String,
     },
+    /// The server stopped while a transaction was being committed; whether it happened is known when it starts again.
+    #[error("the server stopped during COMMIT")]
+    Interrupted,
     /// A version or time before the oldest or after the newest one.
     #[error("table \"{table}\" has no version {wanted}")]
     NoSuchVersion {

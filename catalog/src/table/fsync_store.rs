@@ -9,7 +9,7 @@ use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path as FilePath, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -52,11 +52,11 @@ impl fmt::Display for FsyncStore {
     }
 }
 
-/// The directories whose own name is known to be on disk already. A directory that this process has synced into its parent
-/// once needs no second sync; the parent of a new file always does.
+/// The directories whose own name is known to be on disk already, by path and inode. A directory that this process has synced
+/// into its parent once needs no second sync, unless it was removed and made again; the parent of a new file always does.
 #[derive(Debug, Default)]
 struct DurableDirectories {
-    known: Mutex<HashSet<PathBuf>>,
+    known: Mutex<HashSet<(PathBuf, u64)>>,
 }
 
 impl DurableDirectories {
@@ -68,24 +68,34 @@ impl DurableDirectories {
         File::open(directory)?.sync_all()?;
         let mut child = directory;
         while let Some(parent) = child.parent() {
-            if !self.insert(child) {
+            let identity = (child.to_path_buf(), inode(child)?);
+            if self.known().contains(&identity) {
                 break;
             }
             // An ancestor that this process may not open (another owner's directory) existed before us.
             if let Ok(handle) = File::open(parent) {
                 handle.sync_all()?;
             }
+            self.known().insert(identity);
             child = parent;
         }
         Ok(())
     }
 
-    fn insert(&self, directory: &FilePath) -> bool {
-        self.known
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(directory.to_path_buf())
+    fn known(&self) -> MutexGuard<'_, HashSet<(PathBuf, u64)>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+#[cfg(unix)]
+fn inode(path: &FilePath) -> std::io::Result<u64> {
+    use std::os::unix::fs::MetadataExt;
+    Ok(std::fs::metadata(path)?.ino())
+}
+
+#[cfg(not(unix))]
+fn inode(_: &FilePath) -> std::io::Result<u64> {
+    Ok(0)
 }
 
 fn generic(error: impl std::error::Error + Send + Sync + 'static) -> object_store::Error {

@@ -70,16 +70,21 @@ impl PlainTable {
             .build())
     }
 
-    fn candidate(&self, file: &DataFile, scan: &TableSchema) -> Result<Candidate, TableError> {
+    fn candidates(&self, scan: &TableSchema) -> Result<Vec<Candidate>, TableError> {
         let partition_fields = self.version.partition_fields()?;
-        let mut partition_values = file.partition_values(&partition_fields)?;
-        if self.file_column.is_some() {
-            partition_values.push(ScalarValue::Utf8(Some(file.add.path.clone())));
-        }
-        Ok(Candidate {
-            statistics: file.statistics(scan.file_schema()),
-            partition_values,
-        })
+        self.files
+            .iter()
+            .map(|file| {
+                let mut partition_values = file.partition_values(&partition_fields)?;
+                if self.file_column.is_some() {
+                    partition_values.push(ScalarValue::Utf8(Some(file.add.path.clone())));
+                }
+                Ok(Candidate {
+                    statistics: file.statistics(scan.file_schema()),
+                    partition_values,
+                })
+            })
+            .collect()
     }
 
     fn partitioned_file(
@@ -117,11 +122,7 @@ impl PlainTable {
         filters: &[Expr],
         scan: &TableSchema,
     ) -> Result<Vec<PartitionedFile>, TableError> {
-        let candidates = self
-            .files
-            .iter()
-            .map(|file| self.candidate(file, scan))
-            .collect::<Result<Vec<_>, _>>()?;
+        let candidates = self.candidates(scan)?;
         let usable: Vec<Expr> = filters
             .iter()
             .filter(|filter| self.is_stored_as_seen(filter))
@@ -274,10 +275,11 @@ impl TableProvider for PlainTable {
     }
 
     fn statistics(&self) -> Option<Statistics> {
+        let file_schema = self.version.file_schema();
         let rows = self
             .files
             .iter()
-            .map(|file| file.statistics(&self.version.file_schema()).rows)
+            .map(|file| file.statistics(&file_schema).rows)
             .try_fold(0_usize, |total, rows| {
                 total.checked_add(usize::try_from(rows?).ok()?)
             });

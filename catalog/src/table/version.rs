@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::ScalarValue;
 
 use crate::table::error::{Result, TableError};
@@ -226,7 +226,10 @@ fn abilities(
             None
         }
     });
+    let reader = (protocol.min_reader_version > 3)
+        .then(|| format!("reader version {}", protocol.min_reader_version));
     let not_plain = named(&protocol.reader_features, &READABLE)
+        .or(reader)
         .or(mapped)
         .or(odd_file)
         .or_else(|| {
@@ -263,16 +266,25 @@ fn rule_of(protocol: &Protocol, metadata: &Metadata, storage: &Schema) -> Option
     if protocol.min_writer_version > 7 {
         return Some(format!("writer version {}", protocol.min_writer_version));
     }
-    for field in storage.fields() {
-        for (key, what) in [
-            ("delta.invariants", "an invariant"),
-            ("delta.generationExpression", "a generated value"),
-            ("delta.identity.start", "an identity"),
-        ] {
-            if field.metadata().contains_key(key) {
-                return Some(format!("{what} of column \"{}\"", field.name()));
-            }
+    storage
+        .fields()
+        .iter()
+        .find_map(|field| rule_of_field(field))
+}
+
+fn rule_of_field(field: &Field) -> Option<String> {
+    for (key, what) in [
+        ("delta.invariants", "an invariant"),
+        ("delta.generationExpression", "a generated value"),
+        ("delta.identity.start", "an identity"),
+    ] {
+        if field.metadata().contains_key(key) {
+            return Some(format!("{what} of column \"{}\"", field.name()));
         }
     }
-    None
+    match field.data_type() {
+        DataType::Struct(fields) => fields.iter().find_map(|field| rule_of_field(field)),
+        DataType::List(inner) | DataType::Map(inner, _) => rule_of_field(inner),
+        _ => None,
+    }
 }

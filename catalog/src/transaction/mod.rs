@@ -77,7 +77,7 @@ pub struct Transaction {
     leftovers: Leftovers,
 }
 
-/// What must not stay on disk unless a commit names it.
+/// What must not stay on disk unless a commit names it. Dropping this deletes it.
 #[derive(Debug, Default)]
 struct Leftovers {
     files: Vec<PathBuf>,
@@ -86,10 +86,12 @@ struct Leftovers {
 }
 
 impl Leftovers {
-    /// Forgets everything: it is published, or it may be.
-    fn keep(&mut self) {
-        self.files.clear();
-        self.directories.clear();
+    /// Keeps everything from now on, and returns what that is.
+    fn disarm(&mut self) -> (Vec<PathBuf>, Vec<Location>) {
+        (
+            std::mem::take(&mut self.files),
+            std::mem::take(&mut self.directories),
+        )
     }
 }
 
@@ -214,7 +216,8 @@ impl Transaction {
         let location = self.catalog.location_of(&relation)?;
         let table = relation.table().cloned().unwrap_or_default();
         let draft = Draft::of_new_table(&location, &schema, partition_by, &table.column_comments)?;
-        if location.directory().join("_delta_log").exists() {
+        let log = std::fs::read_dir(location.directory().join("_delta_log"));
+        if log.is_ok_and(|mut entries| entries.next().is_some()) {
             return Err(CatalogError::from(TableError::AlreadyExists {
                 location: location.to_string(),
             }));
@@ -279,10 +282,19 @@ impl Transaction {
 
     /// Makes all changes durable and visible.
     ///
+    /// It runs to its end even when the caller stops waiting.
+    ///
     /// Errors: `Conflict` if another transaction changed the same things first (nothing is changed then); `OutcomeUnknown` and
     /// storage errors.
     pub async fn commit(self) -> Result<Receipt, CatalogError> {
-        publish::publish(self).await
+        match tokio::spawn(publish::publish(self)).await {
+            Ok(receipt) => receipt,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // Only the end of the runtime cancels a commit; what it has done is found when the catalog is opened.
+                Err(_) => Err(CatalogError::from(TableError::Interrupted)),
+            },
+        }
     }
 
     async fn change(

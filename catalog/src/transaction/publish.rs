@@ -24,6 +24,7 @@ struct TableCommit {
     relation: Uuid,
     /// as the catalog spells it
     stored_location: String,
+    managed: bool,
     draft: Draft,
     rebase: Rebase,
     actions: Vec<Action>,
@@ -42,15 +43,29 @@ pub(super) async fn publish(mut transaction: Transaction) -> Result<Receipt, Cat
         .await;
     let _locks = lock_tables(&transaction, &commits).await?;
     let kept = kept_by(&commits);
+    let dropped = dropped_tables(&transaction)?;
+    let foreign_logs = new_foreign_logs(&commits);
+    let new_tables: Vec<Location> = commits
+        .iter()
+        .filter(|table| table.draft.is_new)
+        .map(|table| table.draft.location.clone())
+        .collect();
+    // Whatever ends this function early from here on, files that a commit may name must stay.
+    let mut unpublished = Unpublished::of(&mut transaction);
     let mut versions = BTreeMap::new();
     match publish_locked(&mut transaction, commits, &mut versions).await {
         Ok(seq) => {
-            transaction.leftovers.keep_only_unused(&kept);
+            unpublished.retain_unused(&kept);
+            unpublished.delete();
+            forget(&transaction, &dropped);
             Ok(Receipt { seq, versions })
         }
         Err(error) => {
-            if !is_certainly_unpublished(&error) {
-                transaction.leftovers.keep();
+            if is_certainly_unpublished(&error) {
+                // First the logs, so that no table is left whose files are gone.
+                unpublished.files.splice(0..0, foreign_logs);
+                unpublished.delete();
+                forget(&transaction, &new_tables);
             }
             Err(error)
         }
@@ -97,6 +112,7 @@ fn table_commits(transaction: &Transaction) -> Vec<TableCommit> {
         commits.push(TableCommit {
             relation: *relation,
             stored_location: table.location.clone(),
+            managed: table.managed,
             draft: draft.clone(),
             rebase: Draft::rebase(&actions),
             actions: commit::complete(transaction.id, draft.operation(), read_version, actions),
@@ -112,24 +128,47 @@ async fn lock_tables(
     commits: &[TableCommit],
 ) -> Result<Vec<OwnedMutexGuard<()>>, CatalogError> {
     let catalog = &transaction.catalog;
-    let mut locations: BTreeSet<Location> = commits
-        .iter()
-        .map(|commit| commit.draft.location.clone())
-        .collect();
-    for op in &transaction.pending.ops {
-        if let Op::DropRelation { target, .. } = op
-            && let Some(relation) = catalog.state().relation_by_id(target.id)
-            && relation.table().is_some()
-        {
-            locations.insert(catalog.location_of(relation)?);
-        }
-    }
+    let written = commits.iter().map(|commit| commit.draft.location.clone());
+    let locations: BTreeSet<Location> = written.chain(dropped_tables(transaction)?).collect();
     let mut locks = Vec::with_capacity(locations.len());
     for location in &locations {
         locks.push(catalog.tables().commit_lock(location).lock_owned().await);
     }
     recovery::complete_owed_to(catalog, &locations).await?;
     Ok(locks)
+}
+
+fn forget(transaction: &Transaction, locations: &[Location]) {
+    for location in locations {
+        transaction.catalog.tables().forget(location);
+    }
+}
+
+/// The first log files of new tables in directories that are not ours to delete as a whole.
+fn new_foreign_logs(commits: &[TableCommit]) -> Vec<PathBuf> {
+    commits
+        .iter()
+        .filter(|table| table.draft.is_new && !table.managed)
+        .map(|table| {
+            let directory = table.draft.location.directory();
+            directory.join(log::commit_path(0).as_ref())
+        })
+        .collect()
+}
+
+/// Where the tables lie that the transaction drops.
+fn dropped_tables(transaction: &Transaction) -> Result<Vec<Location>, CatalogError> {
+    let state = transaction.catalog.state();
+    let mut locations = Vec::new();
+    for op in &transaction.pending.ops {
+        if let Op::DropRelation { target, .. } = op
+            && let Some(relation) = state.relation_by_id(target.id)
+            && relation.table().is_some()
+        {
+            locations.push(transaction.catalog.location_of(relation)?);
+        }
+    }
+    Ok(locations)
 }
 
 async fn publish_catalog(transaction: &mut Transaction) -> Result<u64, CatalogError> {
@@ -189,8 +228,7 @@ async fn publish_intent(
     catalog
         .commit_async(&transaction.principal, transaction.base_seq, begin)
         .await?;
-    // Decided: from here on no failure may delete a file.
-    transaction.leftovers.keep_only_unused(&kept_by(&commits));
+    // Decided: from here on the transaction happens, now or when it is recovered.
     let done = recovery::complete_intent(&catalog, &intent).await?;
     versions.extend(done.versions);
     Ok(done.seq)
@@ -262,11 +300,29 @@ fn kept_by(commits: &[TableCommit]) -> Kept {
     kept
 }
 
-impl Leftovers {
-    /// Leaves for deletion only what no commit names: files that were rewritten again before COMMIT, tables that were dropped.
-    fn keep_only_unused(&mut self, kept: &Kept) {
+/// Files and directories of a transaction that is being published: nobody deletes them unless told to.
+struct Unpublished {
+    files: Vec<PathBuf>,
+    directories: Vec<Location>,
+}
+
+impl Unpublished {
+    fn of(transaction: &mut Transaction) -> Unpublished {
+        let (files, directories) = transaction.leftovers.disarm();
+        Unpublished { files, directories }
+    }
+
+    /// Leaves only what no commit names: files that were rewritten again before COMMIT, tables that were dropped.
+    fn retain_unused(&mut self, kept: &Kept) {
         self.files.retain(|file| !kept.files.contains(file));
         self.directories
             .retain(|location| !kept.directories.contains(location));
+    }
+
+    fn delete(self) {
+        drop(Leftovers {
+            files: self.files,
+            directories: self.directories,
+        });
     }
 }

@@ -5,6 +5,7 @@
 mod differential;
 mod foreign;
 mod pruning;
+mod recovery;
 mod round_trip;
 mod rows;
 mod transactions;

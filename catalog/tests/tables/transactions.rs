@@ -10,12 +10,9 @@ use datafusion::error::DataFusionError;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use tarn_catalog::Catalog;
 use tarn_catalog::error::CatalogError;
-use tarn_catalog::state::{DropBehavior, Intent, IntentTable, Op, Relation, RelationKind, Table};
-use tarn_catalog::table::commit::{self, Rebase, TransactionId};
+use tarn_catalog::state::{DropBehavior, Op, Relation, RelationKind, Table};
 use tarn_catalog::table::error::TableError;
-use tarn_catalog::table::log::{self, Action};
 use tarn_catalog::table::version::FileId;
-use tarn_catalog::table::write::{WriteTarget, write_rows};
 use tarn_catalog::transaction::{AsOf, Receipt, Transaction};
 use uuid::Uuid;
 
@@ -25,12 +22,12 @@ fn schema() -> SchemaRef {
     Arc::new(Schema::new(vec![Field::new("k", DataType::Int32, false)]))
 }
 
-fn keys(values: impl IntoIterator<Item = i32>) -> RecordBatch {
+pub fn keys(values: impl IntoIterator<Item = i32>) -> RecordBatch {
     let column = Int32Array::from_iter_values(values);
     RecordBatch::try_new(schema(), vec![Arc::new(column)]).unwrap()
 }
 
-fn relation(catalog: &Catalog, name: &str) -> Relation {
+pub fn relation(catalog: &Catalog, name: &str) -> Relation {
     let id = Uuid::new_v4();
     Relation {
         oid: catalog.allocate_oid().unwrap(),
@@ -47,12 +44,12 @@ fn relation(catalog: &Catalog, name: &str) -> Relation {
     }
 }
 
-fn find(catalog: &Catalog, name: &str) -> Relation {
+pub fn find(catalog: &Catalog, name: &str) -> Relation {
     let state = catalog.state();
     state.relation("public", name).unwrap().as_ref().clone()
 }
 
-async fn create(catalog: &Catalog, name: &str, rows: RecordBatch) -> Relation {
+pub async fn create(catalog: &Catalog, name: &str, rows: RecordBatch) -> Relation {
     let table = relation(catalog, name);
     let mut transaction = catalog.begin();
     transaction
@@ -77,12 +74,12 @@ async fn seen(transaction: &mut Transaction, table: &Relation) -> Vec<i32> {
         .to_vec()
 }
 
-async fn committed(catalog: &Catalog, table: &Relation) -> Vec<i32> {
+pub async fn committed(catalog: &Catalog, table: &Relation) -> Vec<i32> {
     seen(&mut catalog.begin(), table).await
 }
 
 /// Adds one key in a transaction of its own.
-async fn add(catalog: &Catalog, table: &Relation, key: i32) -> Result<Receipt, CatalogError> {
+pub async fn add(catalog: &Catalog, table: &Relation, key: i32) -> Result<Receipt, CatalogError> {
     let mut transaction = catalog.begin();
     transaction.append(table, stream(vec![keys([key])])).await?;
     transaction.commit().await
@@ -349,143 +346,6 @@ async fn several_tables_and_definitions_commit_together() {
     assert_eq!(committed(&catalog, &c).await, [3, 4]);
 }
 
-/// The commit that adds one key to a table, its file written.
-async fn prepared(catalog: &Catalog, id: TransactionId, table: &Relation, key: i32) -> Vec<Action> {
-    let location = catalog.location_of(table).unwrap();
-    let read = catalog.tables().newest(&location).await.unwrap();
-    let target = WriteTarget::of(&location, &read).unwrap();
-    let rows = stream(vec![keys([key])]);
-    let written = write_rows(catalog.tables().store(), &target, rows)
-        .await
-        .unwrap();
-    let adds = written.keep().0.into_iter().map(Action::from).collect();
-    commit::complete(id, "WRITE", Some(read.version), adds)
-}
-
-/// A crash after the intent and `written` of its two table commits, and `ended` or not.
-async fn crash(catalog: &Catalog, written: usize, ended: bool, foreign: bool) {
-    let tables = [find(catalog, "a"), find(catalog, "b")];
-    let id = TransactionId(Uuid::new_v4());
-    let mut owed = Vec::new();
-    let mut commits = Vec::new();
-    for table in &tables {
-        let actions = prepared(catalog, id, table, 7).await;
-        let location = catalog.location_of(table).unwrap();
-        let read = catalog.tables().newest(&location).await.unwrap();
-        owed.push(IntentTable {
-            relation: table.id,
-            location: table.table().unwrap().location.clone(),
-            read_version: Some(read.version),
-            commit_json: log::encode(&actions).unwrap().into_bytes(),
-        });
-        commits.push((location, read, actions));
-    }
-    let intent = Intent {
-        id: id.0,
-        tables: owed,
-        ops: Vec::new(),
-    };
-    let begin = vec![Op::BeginIntent { intent }];
-    catalog.commit("tarn", catalog.state().seq, begin).unwrap();
-    for (location, read, actions) in commits.into_iter().take(written) {
-        commit::publish(
-            catalog.tables(),
-            &location,
-            id,
-            &read,
-            Rebase::Owed,
-            actions,
-        )
-        .await
-        .unwrap();
-    }
-    if ended {
-        let end = vec![Op::CompleteIntent { id: id.0 }];
-        catalog.commit("tarn", catalog.state().seq, end).unwrap();
-    }
-    if foreign {
-        // Another program appends to the table whose commit is owed.
-        let id = TransactionId(Uuid::new_v4());
-        let actions = prepared(catalog, id, &tables[1], 8).await;
-        let location = catalog.location_of(&tables[1]).unwrap();
-        let read = catalog.tables().newest(&location).await.unwrap();
-        commit::publish(
-            catalog.tables(),
-            &location,
-            id,
-            &read,
-            Rebase::Append,
-            actions,
-        )
-        .await
-        .unwrap();
-    }
-}
-
-#[tokio::test]
-async fn a_crash_at_any_step_is_completed() {
-    for (written, ended, foreign) in [
-        (0, false, false),
-        (1, false, false),
-        (2, false, false),
-        (2, true, false),
-        (0, false, true),
-        (1, false, true),
-    ] {
-        let scratch = Scratch::new();
-        let data = scratch.0.join("data");
-        let catalog = Catalog::open(&data).unwrap();
-        create(&catalog, "a", keys([1])).await;
-        create(&catalog, "b", keys([1])).await;
-        crash(&catalog, written, ended, foreign).await;
-        drop(catalog);
-        for reopened in 0..2 {
-            let catalog = Catalog::open(&data).unwrap();
-            let case = format!("{written} {ended} {foreign} {reopened}");
-            assert!(catalog.state().intents.is_empty(), "{case}");
-            assert_eq!(
-                committed(&catalog, &find(&catalog, "a")).await,
-                [1, 7],
-                "{case}"
-            );
-            let expected: &[i32] = if foreign { &[1, 7, 8] } else { &[1, 7] };
-            assert_eq!(
-                committed(&catalog, &find(&catalog, "b")).await,
-                expected,
-                "{case}"
-            );
-        }
-    }
-}
-
-#[tokio::test]
-async fn who_touches_a_table_with_an_owed_commit_finishes_it() {
-    let scratch = Scratch::new();
-    let catalog = Catalog::open(&scratch.0.join("data")).unwrap();
-    let (a, b) = (
-        create(&catalog, "a", keys([1])).await,
-        create(&catalog, "b", keys([1])).await,
-    );
-    crash(&catalog, 1, false, false).await;
-    assert_eq!(committed(&catalog, &b).await, [1, 7]);
-    assert!(catalog.state().intents.is_empty());
-    assert_eq!(committed(&catalog, &a).await, [1, 7]);
-}
-
-#[tokio::test]
-async fn a_crash_before_the_intent_leaves_the_old_state() {
-    let scratch = Scratch::new();
-    let data = scratch.0.join("data");
-    let catalog = Catalog::open(&data).unwrap();
-    let a = create(&catalog, "a", keys([1])).await;
-    // Data files without a commit, and version 0 of a table that was never published.
-    prepared(&catalog, TransactionId(Uuid::new_v4()), &a, 7).await;
-    drop(catalog);
-    let catalog = Catalog::open(&data).unwrap();
-    assert_eq!(committed(&catalog, &a).await, [1]);
-    assert_eq!(add(&catalog, &a, 2).await.unwrap().versions[&a.id], 1);
-}
-
 #[tokio::test]
 async fn a_dropped_table_takes_no_more_rows() {
     let scratch = Scratch::new();
@@ -532,6 +392,93 @@ async fn of_two_tables_of_one_name_one_wins() {
             .directory()
             .exists()
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_nobody_waits_for_ends_whole() {
+    let scratch = Scratch::new();
+    let catalog = Catalog::open(&scratch.0.join("data")).unwrap();
+    let (a, b) = (
+        create(&catalog, "a", keys([])).await,
+        create(&catalog, "b", keys([])).await,
+    );
+    for key in 0..20 {
+        let mut transaction = catalog.begin();
+        for table in [&a, &b] {
+            let rows = stream(vec![keys([key])]);
+            transaction.append(table, rows).await.unwrap();
+        }
+        let wait = std::time::Duration::from_micros(200 * key as u64);
+        // The client is gone before the answer, or just in time.
+        let _ = tokio::time::timeout(wait, transaction.commit()).await;
+    }
+    let expected: Vec<i32> = (0..20).collect();
+    for _ in 0..100 {
+        if committed(&catalog, &a).await == expected && committed(&catalog, &b).await == expected {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!(
+        "{:?} {:?}",
+        committed(&catalog, &a).await,
+        committed(&catalog, &b).await
+    );
+}
+
+#[tokio::test]
+async fn a_table_elsewhere_is_made_and_found_again() {
+    let scratch = Scratch::new();
+    let catalog = Catalog::open(&scratch.0.join("data")).unwrap();
+    let elsewhere = |name: &str| {
+        let mut table = relation(&catalog, name);
+        table.kind = RelationKind::Table(Table {
+            location: format!("file://{}/elsewhere", scratch.0.display()),
+            ..Table::default()
+        });
+        table
+    };
+    let (taken, table) = (relation(&catalog, "t"), elsewhere("t"));
+    let (mut first, mut second) = (catalog.begin(), catalog.begin());
+    first
+        .create_table(taken.clone(), schema(), Vec::new())
+        .await
+        .unwrap();
+    second
+        .create_table(table.clone(), schema(), Vec::new())
+        .await
+        .unwrap();
+    second
+        .append(&table, stream(vec![keys([1])]))
+        .await
+        .unwrap();
+    first.commit().await.unwrap();
+    // The name is taken, so the directory is left as it was: without a table.
+    second.commit().await.unwrap_err();
+    let location = catalog.location_of(&table).unwrap();
+    assert!(catalog.tables().newest(&location).await.is_err());
+    assert_eq!(data_files(location.directory()), 0);
+
+    let table = elsewhere("u");
+    let mut third = catalog.begin();
+    third
+        .create_table(table.clone(), schema(), Vec::new())
+        .await
+        .unwrap();
+    third.append(&table, stream(vec![keys([2])])).await.unwrap();
+    third.commit().await.unwrap();
+    let again = elsewhere("v");
+    let mut fourth = catalog.begin();
+    let refused = fourth
+        .create_table(again.clone(), schema(), Vec::new())
+        .await;
+    assert!(matches!(refused, Err(CatalogError::Table(_))));
+    fourth
+        .apply(Op::CreateRelation {
+            relation: again.clone(),
+        })
+        .unwrap();
+    assert_eq!(seen(&mut fourth, &again).await, [2]);
 }
 
 #[tokio::test]
