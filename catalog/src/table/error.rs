@@ -112,3 +112,17 @@ pub enum TableError {
 
 /// Short for results of this module.
 pub type Result<T, E = TableError> = std::result::Result<T, E>;
+
+impl TableError {
+    /// The same error with the table under the name that the user knows, instead of its location.
+    pub fn named(mut self, name: &str) -> TableError {
+        if let TableError::Conflict { table, .. }
+        | TableError::Unsupported { table, .. }
+        | TableError::NoSuchVersion { table, .. }
+        | TableError::Damaged { table, .. } = &mut self
+        {
+            *table = name.to_string();
+        }
+        self
+    }
+}

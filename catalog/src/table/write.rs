@@ -1,7 +1,7 @@
 //! How do rows become data files?
 //!
 //! Files are written under the table's directory and stay invisible until a commit names them. Memory is bounded: rows wait
-//! for their file up to a limit, and at most [`OPEN_FILES_MAX`] files are open, each with one row group in memory. Whoever drops a
+//! for their file up to a limit, at most [`OPEN_FILES_MAX`] files are open, and their row groups in memory have a limit too. Whoever drops a
 //! [`WrittenFiles`] without publishing it deletes its files, so a failed or cancelled statement leaves nothing behind.
 
 use std::collections::HashMap;
@@ -43,6 +43,12 @@ const PARTITION_WAITING_BYTES_MAX: usize = 8 << 20;
 /// Rows of all partitions that wait in memory, in bytes. Without waiting, rows in random order of many partitions would make
 /// a file per partition and batch.
 const WAITING_BYTES_MAX: usize = 128 << 20;
+
+/// Row groups of all open files in memory, in bytes; beyond it the largest is written.
+const ROW_GROUPS_BYTES_MAX: usize = 256 << 20;
+
+/// Parts of one file that are on their way to the disk at once, of 10 MiB each.
+const PARTS_IN_FLIGHT_MAX: usize = 2;
 
 /// Columns with statistics in the log, unless the table says otherwise.
 const INDEXED_COLUMNS_DEFAULT: usize = 32;
@@ -293,6 +299,32 @@ impl Writer {
             ..Partition::default()
         };
         self.partitions.insert(key, partition);
+        self.write_largest_row_group().await
+    }
+
+    /// Ends the row group that takes most memory if all of them together take too much.
+    async fn write_largest_row_group(&mut self) -> Result<()> {
+        let files = self
+            .partitions
+            .values_mut()
+            .filter_map(|partition| partition.file.as_mut());
+        let mut total = 0;
+        let mut largest: Option<&mut OpenFile> = None;
+        for file in files {
+            let bytes = file.writer.memory_size();
+            total += bytes;
+            if largest
+                .as_ref()
+                .is_none_or(|largest| largest.writer.memory_size() < bytes)
+            {
+                largest = Some(file);
+            }
+        }
+        if total > ROW_GROUPS_BYTES_MAX
+            && let Some(largest) = largest
+        {
+            largest.writer.flush().await?;
+        }
         Ok(())
     }
 
@@ -333,7 +365,8 @@ impl Writer {
             .paths
             .push(self.target.location.directory().join(&path));
         let writer = AsyncArrowWriter::try_new(
-            BufWriter::new(Arc::clone(&self.store), object),
+            BufWriter::new(Arc::clone(&self.store), object)
+                .with_max_concurrency(PARTS_IN_FLIGHT_MAX),
             Arc::clone(&self.file_schema),
             Some(self.properties.clone()),
         )?;

@@ -197,9 +197,10 @@ impl Transaction {
         let location = self.catalog.location_of(relation)?;
         let tables = self.catalog.tables();
         let version = match as_of {
-            AsOf::Version(version) => tables.at_version(&location, version).await?,
-            AsOf::TimestampMicros(micros) => tables.at_time(&location, micros).await?,
+            AsOf::Version(version) => tables.at_version(&location, version).await,
+            AsOf::TimestampMicros(micros) => tables.at_time(&location, micros).await,
         };
+        let version = version.map_err(|error| error.named(&relation.name))?;
         Ok(TableSnapshot::committed(tables, &location, version).await?)
     }
 
@@ -306,8 +307,9 @@ impl Transaction {
     ) -> Result<u64, CatalogError> {
         let location = self.catalog.location_of(relation)?;
         let draft = self.draft(relation).await?;
-        let target = WriteTarget::of(&location, &draft.read)?;
-        draft.check_removed(&location, &removed)?;
+        let target = WriteTarget::of(&location, &draft.read)
+            .and_then(|target| draft.check_removed(&location, &removed).map(|()| target))
+            .map_err(|error| error.named(&relation.name))?;
         let written = match rows {
             Some(rows) => write_rows(self.catalog.tables().store(), &target, rows).await?,
             None => WrittenFiles::default(),
@@ -352,7 +354,10 @@ impl Transaction {
             let _lock = tables.commit_lock(location).lock_owned().await;
             recovery::complete_owed_to(&self.catalog, &BTreeSet::from([location.clone()])).await?;
         }
-        let version = tables.newest(location).await?;
+        let version = tables
+            .newest(location)
+            .await
+            .map_err(|error| error.named(&relation.name))?;
         self.pinned.insert(relation.id, Arc::clone(&version));
         Ok(version)
     }

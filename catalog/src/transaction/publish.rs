@@ -22,6 +22,7 @@ use crate::transaction::{Leftovers, Receipt, Transaction, recovery};
 /// A commit to one table.
 struct TableCommit {
     relation: Uuid,
+    name: String,
     /// as the catalog spells it
     stored_location: String,
     managed: bool,
@@ -97,11 +98,11 @@ fn table_commits(transaction: &Transaction) -> Vec<TableCommit> {
     let pending = &transaction.pending;
     let mut commits = Vec::new();
     for (relation, draft) in &pending.drafts {
-        let table = pending
-            .state
-            .relation_by_id(*relation)
-            .and_then(|found| found.table());
-        let (Some(table), true) = (table, draft.is_changed()) else {
+        let found = pending.state.relation_by_id(*relation);
+        let (Some(found), true) = (found, draft.is_changed()) else {
+            continue;
+        };
+        let Some(table) = found.table() else {
             continue;
         };
         let actions = draft.actions();
@@ -111,6 +112,7 @@ fn table_commits(transaction: &Transaction) -> Vec<TableCommit> {
         let read_version = (!draft.is_new).then_some(draft.read.version);
         commits.push(TableCommit {
             relation: *relation,
+            name: found.name.clone(),
             stored_location: table.location.clone(),
             managed: table.managed,
             draft: draft.clone(),
@@ -190,7 +192,7 @@ async fn publish_table(
     for table in commits {
         let location = &table.draft.location;
         if state.relation_by_id(table.relation).is_none() {
-            return Err(conflict(location, "another transaction dropped it"));
+            return Err(conflict(&table.name, "another transaction dropped it"));
         }
         let (id, read) = (transaction.id, &table.draft.read);
         let made = commit::publish(
@@ -201,7 +203,8 @@ async fn publish_table(
             table.rebase,
             table.actions,
         )
-        .await?;
+        .await
+        .map_err(|error| error.named(&table.name))?;
         versions.insert(table.relation, made.version);
     }
     Ok(state.seq)
@@ -244,7 +247,10 @@ async fn owed_commit(
     let moved = newest.version != read.version;
     let redefined = newest.metadata != read.metadata || newest.protocol != read.protocol;
     if moved && (table.rebase == Rebase::Never || redefined) {
-        return Err(conflict(location, "another transaction changed it first"));
+        return Err(conflict(
+            &table.name,
+            "another transaction changed it first",
+        ));
     }
     let text = log::encode(&table.actions).map_err(|error| {
         CatalogError::from(TableError::Schema {
@@ -259,9 +265,9 @@ async fn owed_commit(
     })
 }
 
-fn conflict(location: &Location, reason: &str) -> CatalogError {
+fn conflict(table: &str, reason: &str) -> CatalogError {
     CatalogError::from(TableError::Conflict {
-        table: location.to_string(),
+        table: table.to_string(),
         reason: reason.to_string(),
     })
 }

@@ -15,7 +15,7 @@ use deltalake_core::protocol::SaveMode;
 use tarn_catalog::table::location::Location;
 use tarn_catalog::table::open::Tables;
 
-use crate::rows::{Scratch, append, create, provider, query};
+use crate::rows::{Scratch, append, create, provider, pushing_session, query, query_in};
 
 const TEXTS: [Option<&str>; 7] = [
     Some("plain"),
@@ -120,18 +120,21 @@ async fn theirs(location: &Location) -> Arc<dyn TableProvider> {
 
 /// The rows as text, all columns in the types of ours.
 async fn answer(provider: Arc<dyn TableProvider>, sql: &str) -> String {
-    let rows = query(provider, sql).await;
+    text(query(provider, sql).await)
+}
+
+fn text(rows: RecordBatch) -> String {
     let schema = rows.schema();
     let columns = rows
         .columns()
         .iter()
         .zip(schema.fields())
         .map(|(column, field)| {
-            let text = matches!(
+            let is_text = matches!(
                 field.data_type(),
                 DataType::Utf8View | DataType::Dictionary(_, _)
             );
-            let column = match text {
+            let column = match is_text {
                 true => cast(column, &DataType::Utf8).unwrap(),
                 false => Arc::clone(column),
             };
@@ -145,6 +148,8 @@ async fn check(tables: &Tables, location: &Location, rows: usize) {
     for sql in QUERIES {
         let ours = answer(provider(tables, location).await, sql).await;
         assert_eq!(ours, answer(theirs(location).await, sql).await, "{sql}");
+        let pushed = query_in(&pushing_session(), provider(tables, location).await, sql).await;
+        assert_eq!(ours, text(pushed), "{sql}");
     }
     let all = query(provider(tables, location).await, QUERIES[0]).await;
     assert_eq!(all.num_rows(), rows);

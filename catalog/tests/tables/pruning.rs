@@ -12,7 +12,7 @@ use datafusion::physical_plan::{ExecutionPlan, displayable};
 use datafusion::prelude::SessionContext;
 use tarn_catalog::table::open::Tables;
 
-use crate::rows::{Scratch, append, create, provider, query, session};
+use crate::rows::{Scratch, append, create, provider, pushing_session, query, query_in, session};
 
 /// Ten rows around `base`, one file.
 fn file(base: i64) -> RecordBatch {
@@ -136,8 +136,14 @@ async fn filters_skip_files_and_no_rows() {
         let shown = displayable(shown.as_ref()).indent(true).to_string();
         assert!(files_read(&shown) <= files_max, "{filter}: {shown}");
         let sql = format!("SELECT n FROM t WHERE {filter} ORDER BY n");
-        let found = query(table, &sql).await;
         let expected = query(Arc::new(memory()), &sql).await;
+        let pushed = query_in(&pushing_session(), Arc::clone(&table), &sql).await;
+        assert_eq!(
+            pushed.column(0).to_data(),
+            expected.column(0).to_data(),
+            "{filter}"
+        );
+        let found = query(table, &sql).await;
         assert_eq!(
             found.column(0).to_data(),
             expected.column(0).to_data(),

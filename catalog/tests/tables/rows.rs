@@ -117,9 +117,26 @@ pub async fn provider(tables: &Tables, location: &Location) -> Arc<dyn TableProv
         .provider()
 }
 
+/// A session that filters inside the Parquet reader.
+pub fn pushing_session() -> SessionContext {
+    let config = SessionConfig::new()
+        .with_target_partitions(1)
+        .set_bool("datafusion.execution.parquet.pushdown_filters", true)
+        .set_bool("datafusion.execution.parquet.reorder_filters", true);
+    SessionContext::new_with_config(config)
+}
+
 /// All rows of a query over table `t`.
 pub async fn query(provider: Arc<dyn TableProvider>, sql: &str) -> RecordBatch {
-    let session = session();
+    query_in(&session(), provider, sql).await
+}
+
+/// All rows of a query over table `t` in a fresh session.
+pub async fn query_in(
+    session: &SessionContext,
+    provider: Arc<dyn TableProvider>,
+    sql: &str,
+) -> RecordBatch {
     session.register_table("t", provider).unwrap();
     #[expect(clippy::disallowed_methods, reason = "the SQL is the test's own")]
     let frame = session.sql(sql).await.unwrap();
