@@ -37,27 +37,32 @@ fn convert(array: &ArrayRef, target: &DataType) -> Result<ArrayRef, ArrowError> 
     if array.data_type() == target {
         return Ok(Arc::clone(array));
     }
-    let inner = |values: &ArrayRef, field: &Arc<Field>| convert(values, field.data_type());
     Ok(match (array.data_type(), target) {
         (DataType::Time32(_) | DataType::Time64(_), DataType::Int64) => {
             let micros = cast(array, &TIME)?;
-            Arc::new(
-                micros
-                    .as_primitive::<Time64MicrosecondType>()
-                    .reinterpret_cast::<Int64Type>(),
-            )
+            let micros = micros.as_primitive::<Time64MicrosecondType>();
+            Arc::new(micros.reinterpret_cast::<Int64Type>())
         }
-        (DataType::Int64, DataType::Time64(TimeUnit::Microsecond)) => Arc::new(
-            array
-                .as_primitive::<Int64Type>()
-                .reinterpret_cast::<Time64MicrosecondType>(),
-        ),
+        (DataType::Int64, DataType::Time64(TimeUnit::Microsecond)) => {
+            let micros = array.as_primitive::<Int64Type>();
+            Arc::new(micros.reinterpret_cast::<Time64MicrosecondType>())
+        }
         (DataType::Interval(_) | DataType::Duration(_), DataType::Utf8) => {
             intervals_to_text(array)?
         }
         (DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View, DataType::Interval(_)) => {
             text_to_intervals(array)?
         }
+        (from, to) if from.is_nested() && to.is_nested() => convert_nested(array, target)?,
+        _ => cast(array, target)?,
+    })
+}
+
+/// Lists, structs and maps of values that change.
+fn convert_nested(array: &ArrayRef, target: &DataType) -> Result<ArrayRef, ArrowError> {
+    let inner = |values: &ArrayRef, field: &Arc<Field>| convert(values, field.data_type());
+    let nulls = array.nulls().cloned();
+    Ok(match (array.data_type(), target) {
         (DataType::List(_), DataType::List(field)) => {
             let list = array.as_list::<i32>();
             let values = inner(list.values(), field)?;
@@ -65,52 +70,46 @@ fn convert(array: &ArrayRef, target: &DataType) -> Result<ArrayRef, ArrowError> 
                 Arc::clone(field),
                 list.offsets().clone(),
                 values,
-                list.nulls().cloned(),
+                nulls,
             )?)
         }
         (DataType::LargeList(_), DataType::LargeList(field)) => {
             let list = array.as_list::<i64>();
             let values = inner(list.values(), field)?;
+            let offsets = list.offsets().clone();
             Arc::new(LargeListArray::try_new(
                 Arc::clone(field),
-                list.offsets().clone(),
+                offsets,
                 values,
-                list.nulls().cloned(),
+                nulls,
             )?)
         }
         (DataType::FixedSizeList(_, _), DataType::FixedSizeList(field, size)) => {
-            let list = array.as_fixed_size_list();
-            let values = inner(list.values(), field)?;
+            let values = inner(array.as_fixed_size_list().values(), field)?;
             Arc::new(FixedSizeListArray::try_new(
                 Arc::clone(field),
                 *size,
                 values,
-                list.nulls().cloned(),
+                nulls,
             )?)
         }
         (DataType::Struct(_), DataType::Struct(fields)) => {
-            let columns = array.as_struct();
+            let columns = array.as_struct().columns().iter().zip(fields);
             let converted = columns
-                .columns()
-                .iter()
-                .zip(fields)
                 .map(|(column, field)| inner(column, field))
                 .collect::<Result<Vec<_>, _>>()?;
-            Arc::new(StructArray::try_new(
-                fields.clone(),
-                converted,
-                columns.nulls().cloned(),
-            )?)
+            Arc::new(StructArray::try_new(fields.clone(), converted, nulls)?)
         }
         (DataType::Map(_, _), DataType::Map(field, sorted)) => {
             let map = array.as_map();
             let entries: ArrayRef = Arc::new(map.entries().clone());
-            let entries = inner(&entries, field)?;
+            let entries = inner(&entries, field)?.as_struct().clone();
+            let offsets = map.offsets().clone();
             Arc::new(MapArray::try_new(
                 Arc::clone(field),
-                map.offsets().clone(),
-                entries.as_struct().clone(),
-                map.nulls().cloned(),
+                offsets,
+                entries,
+                nulls,
                 *sorted,
             )?)
         }

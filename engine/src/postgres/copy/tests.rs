@@ -264,6 +264,10 @@ fn damaged_lines_are_located() {
         message,
         Some("COPY t, line 1: \"1\t\\377\""),
     );
+}
+
+#[test]
+fn open_quotes_and_wrong_headers_are_located() {
     let error = read(&csv(), &table(), b"1,\"x\n", 3).unwrap_err();
     assert_eq!(
         (error.code.0, error.message.as_str()),
@@ -503,82 +507,64 @@ fn what_is_written_is_read_again() {
     }
 }
 
+#[track_caller]
+fn check_refused(options: CopyOptions, sqlstate: &str, message: &str) {
+    let error = CopyForm::check(&options, &names(&table())).unwrap_err();
+    assert_eq!(
+        (error.sqlstate, error.message.as_str()),
+        (sqlstate, message)
+    );
+}
+
 #[test]
 fn options_that_do_not_go_together_are_refused() {
-    let refused = |options: &CopyOptions| {
-        let error = CopyForm::check(options, &names(&table())).unwrap_err();
-        (error.sqlstate, error.message)
+    let delimiter = |text: &str| CopyOptions {
+        delimiter: Some(text.into()),
+        ..csv()
     };
-    let some = |text: &str| Some(text.to_string());
-    let cases = [
-        (
-            CopyOptions {
-                delimiter: some("ab"),
-                ..csv()
-            },
-            "0A000",
-            "COPY delimiter must be a single one-byte character",
-        ),
-        (
-            CopyOptions {
-                delimiter: some("a"),
-                ..text()
-            },
-            "22023",
-            "COPY delimiter cannot be \"a\"",
-        ),
-        (
-            CopyOptions {
-                delimiter: some("\n"),
-                ..csv()
-            },
-            "22023",
-            "COPY delimiter cannot be newline or carriage return",
-        ),
-        (
-            CopyOptions {
-                quote: some("'"),
-                ..text()
-            },
-            "0A000",
-            "COPY quote available only in CSV mode",
-        ),
-        (
-            CopyOptions {
-                quote: some(","),
-                ..csv()
-            },
-            "22023",
-            "COPY delimiter and quote must be different",
-        ),
-        (
-            CopyOptions {
-                null: some("a,b"),
-                ..csv()
-            },
-            "0A000",
-            "COPY delimiter must not appear in the NULL specification",
-        ),
-        (
-            CopyOptions {
-                delimiter: some(","),
-                ..binary()
-            },
-            "42601",
-            "cannot specify DELIMITER in BINARY mode",
-        ),
-        (
-            CopyOptions {
-                force_null: vec!["z".into()],
-                ..csv()
-            },
-            "42703",
-            "FORCE_NULL column \"z\" not referenced by COPY",
-        ),
-    ];
-    for (options, sqlstate, message) in cases {
-        assert_eq!(refused(&options), (sqlstate, message.to_string()));
-    }
+    let message = "COPY delimiter must be a single one-byte character";
+    check_refused(delimiter("ab"), "0A000", message);
+    let message = "COPY delimiter cannot be newline or carriage return";
+    check_refused(delimiter("\n"), "22023", message);
+    let options = CopyOptions {
+        format: CopyFormat::Text,
+        ..delimiter("a")
+    };
+    check_refused(options, "22023", "COPY delimiter cannot be \"a\"");
+    let options = CopyOptions {
+        format: CopyFormat::Binary,
+        ..delimiter(",")
+    };
+    check_refused(options, "42601", "cannot specify DELIMITER in BINARY mode");
+    let options = CopyOptions {
+        quote: Some("'".into()),
+        ..text()
+    };
+    check_refused(options, "0A000", "COPY quote available only in CSV mode");
+    let options = CopyOptions {
+        quote: Some(",".into()),
+        ..csv()
+    };
+    check_refused(
+        options,
+        "22023",
+        "COPY delimiter and quote must be different",
+    );
+    let options = CopyOptions {
+        null: Some("a,b".into()),
+        ..csv()
+    };
+    let message = "COPY delimiter must not appear in the NULL specification";
+    check_refused(options, "0A000", message);
+    let options = CopyOptions {
+        force_null: vec!["z".into()],
+        ..csv()
+    };
+    check_refused(
+        options,
+        "42703",
+        "FORCE_NULL column \"z\" not referenced by COPY",
+    );
 }
 
 #[test]

@@ -21,7 +21,8 @@ use super::bytes::{fit_text, parse_bytea, parse_uuid, push_uuid};
 use super::datetime::{DAYS_TO_2000, MICROS_PER_DAY, MICROS_TO_2000};
 use super::datetime_text::{parse_date, parse_time, parse_timestamp, parse_timestamptz};
 use super::error::{DATETIME_OVERFLOW, INVALID_TEXT, NOT_SUPPORTED, OUT_OF_RANGE, ValueError};
-use super::interval::{self, Interval};
+use super::interval::Interval;
+use super::interval_text;
 use super::nested_builder::{list_builder, record_builder};
 use super::number::{parse_bool, parse_f32, parse_f64, parse_integer, parse_oid, parse_reg};
 use super::numeric::{self, Size};
@@ -349,7 +350,7 @@ fn round_to_precision(micros: i64, pg_type: PgType) -> i64 {
 
 fn intervals() -> Box<dyn Builder> {
     values::<IntervalMonthDayNanoType>(
-        interval::parse,
+        interval_text::parse,
         |bytes| -> Result<IntervalMonthDayNano, ValueError> {
             let bytes: [u8; 16] = exact(bytes, PgType::INTERVAL)?;
             let word = |at: usize| {

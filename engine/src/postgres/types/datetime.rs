@@ -280,82 +280,54 @@ mod tests {
         assert_eq!(text(|out| push_time(out, 86_400_000_000)), "24:00:00");
     }
 
+    #[track_caller]
+    fn check_zoned(zone: Tz, name: &str, (seconds, micros): (i64, u32), expected: &str) {
+        let zone = Zone::Named(zone);
+        let (offsets, moment) = (OffsetCache::new(zone), Moment { seconds, micros });
+        let shown = text(|out| push_timestamptz(out, moment, style(name), zone, &offsets));
+        assert_eq!(shown, expected);
+    }
+
     #[test]
     fn moments_in_zones() {
-        let new_york = Zone::Named(Tz::America__New_York);
-        let kolkata = Zone::Named(Tz::Asia__Kolkata);
-        let sao_paulo = Zone::Named(Tz::America__Sao_Paulo);
-        let cases = [
-            (new_york, "ISO", 1_710_053_999, 0, "2024-03-10 01:59:59-05"),
-            (
-                new_york,
-                "ISO",
-                1_710_054_000,
-                500_000,
-                "2024-03-10 03:00:00.5-04",
-            ),
-            (
-                new_york,
-                "ISO",
-                -5_364_662_400,
-                0,
-                "1799-12-31 19:03:58-04:56:02",
-            ),
-            (
-                new_york,
-                "ISO",
-                -63_517_780_800,
-                0,
-                "0044-03-15 07:03:58-04:56:02 BC",
-            ),
-            (
-                kolkata,
-                "ISO",
-                1_710_053_999,
-                123_456,
-                "2024-03-10 12:29:59.123456+05:30",
-            ),
-            (
-                Zone::UTC,
-                "ISO",
-                1_710_053_999,
-                123_000,
-                "2024-03-10 06:59:59.123+00",
-            ),
-            (
-                new_york,
-                "SQL, MDY",
-                1_710_053_999,
-                0,
-                "03/10/2024 01:59:59 EST",
-            ),
-            (
-                new_york,
-                "German",
-                1_710_053_999,
-                0,
-                "10.03.2024 01:59:59 EST",
-            ),
-            (
-                new_york,
-                "Postgres, MDY",
-                1_710_053_999,
-                0,
-                "Sun Mar 10 01:59:59 2024 EST",
-            ),
-            (
-                sao_paulo,
-                "SQL, DMY",
-                1_710_053_999,
-                0,
-                "10/03/2024 03:59:59 -03",
-            ),
-        ];
-        for (zone, name, seconds, micros, expected) in cases {
-            let offsets = OffsetCache::new(zone);
-            let moment = Moment { seconds, micros };
-            let shown = text(|out| push_timestamptz(out, moment, style(name), zone, &offsets));
-            assert_eq!(shown, expected);
-        }
+        let (new_york, sao_paulo) = (Tz::America__New_York, Tz::America__Sao_Paulo);
+        let before = (1_710_053_999, 0);
+        let jump = (1_710_054_000, 500_000);
+        check_zoned(new_york, "ISO", before, "2024-03-10 01:59:59-05");
+        check_zoned(new_york, "ISO", jump, "2024-03-10 03:00:00.5-04");
+        check_zoned(
+            new_york,
+            "ISO",
+            (-5_364_662_400, 0),
+            "1799-12-31 19:03:58-04:56:02",
+        );
+        check_zoned(
+            new_york,
+            "ISO",
+            (-63_517_780_800, 0),
+            "0044-03-15 07:03:58-04:56:02 BC",
+        );
+        let micros = (1_710_053_999, 123_456);
+        check_zoned(
+            Tz::Asia__Kolkata,
+            "ISO",
+            micros,
+            "2024-03-10 12:29:59.123456+05:30",
+        );
+        check_zoned(
+            Tz::UTC,
+            "ISO",
+            (1_710_053_999, 123_000),
+            "2024-03-10 06:59:59.123+00",
+        );
+        check_zoned(new_york, "SQL, MDY", before, "03/10/2024 01:59:59 EST");
+        check_zoned(new_york, "German", before, "10.03.2024 01:59:59 EST");
+        check_zoned(
+            new_york,
+            "Postgres, MDY",
+            before,
+            "Sun Mar 10 01:59:59 2024 EST",
+        );
+        check_zoned(sao_paulo, "SQL, DMY", before, "10/03/2024 03:59:59 -03");
     }
 }

@@ -168,84 +168,86 @@ fn every_damaged_binary_value_is_an_error() {
     assert_eq!(error.sqlstate, "22P03");
 }
 
+/// (type, text, SQLSTATE, message)
+const REFUSED: &[(&str, &str, &str, &str)] = &[
+    (
+        "int4",
+        "x",
+        "22P02",
+        "invalid input syntax for type integer: \"x\"",
+    ),
+    (
+        "int2",
+        "40000",
+        "22003",
+        "value \"40000\" is out of range for type smallint",
+    ),
+    (
+        "bool",
+        "maybe",
+        "22P02",
+        "invalid input syntax for type boolean: \"maybe\"",
+    ),
+    (
+        "date",
+        "tomorrowish",
+        "22007",
+        "invalid input syntax for type date: \"tomorrowish\"",
+    ),
+    (
+        "date",
+        "2024-02-30",
+        "22008",
+        "date/time field value out of range: \"2024-02-30\"",
+    ),
+    (
+        "uuid",
+        "zz",
+        "22P02",
+        "invalid input syntax for type uuid: \"zz\"",
+    ),
+    ("json", "{", "22P02", "invalid input syntax for type json"),
+    (
+        "varchar(2)",
+        "abc",
+        "22001",
+        "value too long for type character varying(2)",
+    ),
+    (
+        "char(2)",
+        "abc",
+        "22001",
+        "value too long for type character(2)",
+    ),
+    ("numeric(3,2)", "10", "22003", "numeric field overflow"),
+    (
+        "int4[]",
+        "{1,x}",
+        "22P02",
+        "invalid input syntax for type integer: \"x\"",
+    ),
+    ("int4[]", "1", "22P02", "malformed array literal: \"1\""),
+    (
+        "int4[]",
+        "{{1}}",
+        "0A000",
+        "a column of type integer[] holds arrays of one dimension only",
+    ),
+    (
+        "interval",
+        "soon",
+        "22007",
+        "invalid input syntax for type interval: \"soon\"",
+    ),
+];
+
 #[test]
 fn errors_are_in_postgresqls_words() {
-    let cases = [
-        (
-            "int4",
-            "x",
-            "22P02",
-            "invalid input syntax for type integer: \"x\"",
-        ),
-        (
-            "int2",
-            "40000",
-            "22003",
-            "value \"40000\" is out of range for type smallint",
-        ),
-        (
-            "bool",
-            "maybe",
-            "22P02",
-            "invalid input syntax for type boolean: \"maybe\"",
-        ),
-        (
-            "date",
-            "tomorrowish",
-            "22007",
-            "invalid input syntax for type date: \"tomorrowish\"",
-        ),
-        (
-            "date",
-            "2024-02-30",
-            "22008",
-            "date/time field value out of range: \"2024-02-30\"",
-        ),
-        (
-            "uuid",
-            "zz",
-            "22P02",
-            "invalid input syntax for type uuid: \"zz\"",
-        ),
-        ("json", "{", "22P02", "invalid input syntax for type json"),
-        (
-            "varchar(2)",
-            "abc",
-            "22001",
-            "value too long for type character varying(2)",
-        ),
-        (
-            "char(2)",
-            "abc",
-            "22001",
-            "value too long for type character(2)",
-        ),
-        ("numeric(3,2)", "10", "22003", "numeric field overflow"),
-        (
-            "int4[]",
-            "{1,x}",
-            "22P02",
-            "invalid input syntax for type integer: \"x\"",
-        ),
-        ("int4[]", "1", "22P02", "malformed array literal: \"1\""),
-        (
-            "int4[]",
-            "{{1}}",
-            "0A000",
-            "a column of type integer[] holds arrays of one dimension only",
-        ),
-        (
-            "interval",
-            "soon",
-            "22007",
-            "invalid input syntax for type interval: \"soon\"",
-        ),
-    ];
-    for (name, text, sqlstate, message) in cases {
+    for (name, text, sqlstate, message) in REFUSED {
         let error = decode(text, name).unwrap_err();
         assert_eq!(
             (error.sqlstate, error.message.as_str()),
-            (sqlstate, message)
+            (*sqlstate, *message)
         );
     }
     let invalid = decode_parameter(
@@ -294,51 +296,53 @@ fn declared_precision_rounds() {
     );
 }
 
+/// What literals are made of.
+const PIECES: [&str; 40] = [
+    "0",
+    "1",
+    "9",
+    "12",
+    "2024",
+    "-",
+    "+",
+    ":",
+    ".",
+    "/",
+    " ",
+    ",",
+    "e",
+    "T",
+    "t",
+    "P",
+    "M",
+    "am",
+    "pm",
+    "z",
+    "BC",
+    "Jan",
+    "mon",
+    "day",
+    "ago",
+    "{",
+    "}",
+    "\"",
+    "\\",
+    "\\x",
+    "(",
+    ")",
+    "[",
+    "=",
+    "é",
+    "\u{1F600}",
+    "NULL",
+    "inf",
+    "nan",
+    "99999999999999999999",
+];
+
 /// Text and bytes made of the pieces that literals are made of, in an order nobody writes.
 #[test]
 fn no_input_panics() {
-    const PIECES: [&str; 40] = [
-        "0",
-        "1",
-        "9",
-        "12",
-        "2024",
-        "-",
-        "+",
-        ":",
-        ".",
-        "/",
-        " ",
-        ",",
-        "e",
-        "T",
-        "t",
-        "P",
-        "M",
-        "am",
-        "pm",
-        "z",
-        "BC",
-        "Jan",
-        "mon",
-        "day",
-        "ago",
-        "{",
-        "}",
-        "\"",
-        "\\",
-        "\\x",
-        "(",
-        ")",
-        "[",
-        "=",
-        "é",
-        "\u{1F600}",
-        "NULL",
-        "inf",
-        "nan",
-        "99999999999999999999",
-    ];
     let mut state = 0x2545_F491_4F6C_DD1Du64;
     let mut next = |bound: usize| {
         state = state

@@ -425,6 +425,10 @@ fn lists_are_arrays() {
         "",
         &expected,
     );
+}
+
+#[test]
+fn lists_of_other_things_are_arrays() {
     let words: ArrayRef = Arc::new(StringArray::from(vec![
         Some("a"),
         Some("b"),
