@@ -103,10 +103,17 @@ impl Tables {
         if version > newest.version {
             return Err(missing());
         }
-        let loaded = Arc::new(self.load(location, Some(version)).await?);
-        if loaded.version != version {
-            return Err(missing());
-        }
+        let loaded = match self.load(location, Some(version)).await {
+            Ok(loaded) if loaded.version == version => Arc::new(loaded),
+            Ok(_) => return Err(missing()),
+            // The log before a checkpoint may have been cleaned up.
+            Err(TableError::Delta(_) | TableError::NotATable { .. })
+                if self.commit(location, version).await?.is_none() =>
+            {
+                return Err(missing());
+            }
+            Err(error) => return Err(error),
+        };
         let mut older = remembered();
         if older.len() == OLDER_VERSIONS_MAX {
             older.remove(0);

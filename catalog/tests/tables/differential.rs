@@ -12,7 +12,9 @@ use arrow::util::pretty::pretty_format_batches;
 use datafusion::catalog::TableProvider;
 use deltalake_core::DeltaTable;
 use deltalake_core::protocol::SaveMode;
+use tarn_catalog::table::commit;
 use tarn_catalog::table::location::Location;
+use tarn_catalog::table::log;
 use tarn_catalog::table::open::Tables;
 
 use crate::rows::{Scratch, append, create, provider, pushing_session, query, query_in};
@@ -167,6 +169,21 @@ async fn partitions_that_we_write() {
         .await
         .unwrap();
     check(&Tables::new(), &location, 14).await;
+    checkpointed(&tables, &location, 1).await;
+    check(&Tables::new(), &location, 14).await;
+}
+
+/// Writes a checkpoint and removes the log before it.
+async fn checkpointed(tables: &Tables, location: &Location, version: u64) {
+    let (store, at) = (Arc::clone(tables.store()), location.clone());
+    tokio::task::spawn_blocking(move || commit::checkpoint(store, &at, version))
+        .await
+        .unwrap()
+        .unwrap();
+    for version in 0..version {
+        let log = log::commit_path(version);
+        std::fs::remove_file(location.directory().join(log.as_ref())).unwrap();
+    }
 }
 
 #[tokio::test]
@@ -210,4 +227,9 @@ async fn an_empty_text_partition_is_not_null() {
     let ours = answer(provider(&tables, &location).await, sql).await;
     assert_eq!(ours, answer(theirs(&location).await, sql).await);
     assert!(ours.contains("| 1 | false | true |"), "{ours}");
+    append(&tables, &location, &rows).await.unwrap();
+    checkpointed(&tables, &location, 1).await;
+    let cold = answer(provider(&Tables::new(), &location).await, sql).await;
+    assert_eq!(cold, answer(provider(&tables, &location).await, sql).await);
+    assert_eq!(cold, answer(theirs(&location).await, sql).await);
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::array::{Array, RecordBatch};
 use arrow::util::pretty::pretty_format_batches;
 use tarn_catalog::table::commit;
+use tarn_catalog::table::error::TableError;
 use tarn_catalog::table::open::Tables;
 use tarn_catalog::types::PgType;
 
@@ -102,6 +103,22 @@ async fn deltalake_reads_what_we_write_also_from_a_checkpoint() {
     let version = cold.newest(&location).await.unwrap();
     assert_eq!(version.version, 2);
     assert_eq!(version.files.len(), 3);
+    let known = tables.newest(&location).await.unwrap();
+    for (path, file) in &version.files {
+        let before = &known.files[path].add;
+        assert_eq!(file.add.partition_values, before.partition_values);
+        assert_eq!(file.add.tags, before.tags);
+        assert_eq!(
+            file.statistics(&version.file_schema()),
+            known.files[path].statistics(&known.file_schema())
+        );
+    }
+    let missing = cold.at_version(&location, 0).await;
+    assert!(
+        matches!(missing, Err(TableError::NoSuchVersion { .. })),
+        "{missing:?}"
+    );
+    assert_eq!(cold.at_version(&location, 1).await.unwrap().files.len(), 2);
     let again = query(
         provider(&cold, &location).await,
         "SELECT count(*) AS n, sum(k) AS s FROM t",
