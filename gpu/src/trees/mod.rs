@@ -14,6 +14,7 @@ mod model;
 mod objective;
 mod options;
 mod predict;
+mod scan;
 mod split;
 #[cfg(test)]
 mod tests;

@@ -1,12 +1,12 @@
 //! Which cut of which feature improves a node most?
 //!
 //! The gain of a split is `G_L²/(H_L+l2) + G_R²/(H_R+l2)` with gradients shrunk by l1. Eight features are scanned at
-//! once; candidates are compared as fractions by cross-multiplication, so the inner loop has no division. The winner is
-//! then judged once more in f64. Ties go to the feature and bin that come first.
+//! once in f32; the winner is then judged once more in f64. Ties go to the feature and bin that come first.
 
 use super::bins::{Block, Feature, Grid, LANES};
 use super::histogram::{gradient, hessian};
-use crate::instructions::{Instructions, per_instruction_set};
+use super::scan::{Best, GRADIENT_UNIT, ScanTotals, scan_levels, scan_ordered};
+use crate::instructions::Instructions;
 use crate::random::{Stream, draw};
 
 /// What limits the splits of one tree, in the fixed-point units of its histograms.
@@ -93,116 +93,6 @@ fn hessian_floor(node: &NodeTotals, rules: &SplitRules) -> i32 {
         .min(f64::from(i32::MAX)) as i32
 }
 
-/// Constants of one node in the scan's own units: gradients over 2^30, hessians over the node's.
-#[derive(Debug, Clone, Copy)]
-struct ScanTotals {
-    g: i32,
-    h: i32,
-    floor: i32,
-    l1: f32,
-    h_factor: f32,
-    h_shift: f32,
-}
-
-const G_UNIT: f32 = 1.0 / (1u32 << 30) as f32;
-
-/// The best candidate of each lane as a fraction `num / den`.
-#[derive(Debug, Clone, Copy)]
-struct Best {
-    num: [f32; LANES],
-    den: [f32; LANES],
-    bin: [i32; LANES],
-    missing_left: [i32; LANES],
-}
-
-#[inline(always)]
-fn shrink_f32<const L1: bool>(g: f32, l1: f32) -> f32 {
-    if L1 { (g.abs() - l1).max(0.0) } else { g }
-}
-
-/// Judges one candidate per lane.
-#[inline(always)]
-#[expect(
-    clippy::needless_range_loop,
-    reason = "six arrays step together; this form vectorises"
-)]
-fn judge<const L1: bool>(
-    left: &[i64; LANES],
-    t: &ScanTotals,
-    bin: i32,
-    missing_left: i32,
-    best: &mut Best,
-) {
-    for lane in 0..LANES {
-        let (gl, hl) = (gradient(left[lane]), hessian(left[lane]));
-        let (gr, hr) = (t.g.wrapping_sub(gl), t.h.wrapping_sub(hl));
-        let allowed = (hl >= t.floor) & (hr >= t.floor);
-        let a = shrink_f32::<L1>(gl as f32 * G_UNIT, t.l1);
-        let b = shrink_f32::<L1>(gr as f32 * G_UNIT, t.l1);
-        let wl = hl as f32 * t.h_factor + t.h_shift;
-        let wr = hr as f32 * t.h_factor + t.h_shift;
-        let num = a * a * wr + b * b * wl;
-        let den = wl * wr;
-        let better = allowed & (num * best.den[lane] > best.num[lane] * den);
-        best.num[lane] = if better { num } else { best.num[lane] };
-        best.den[lane] = if better { den } else { best.den[lane] };
-        best.bin[lane] = if better { bin } else { best.bin[lane] };
-        best.missing_left[lane] = if better {
-            missing_left
-        } else {
-            best.missing_left[lane]
-        };
-    }
-}
-
-#[inline(always)]
-fn line(histogram: &[i64], bin: usize) -> [i64; LANES] {
-    let mut out = [0; LANES];
-    out.copy_from_slice(&histogram[bin * LANES..(bin + 1) * LANES]);
-    out
-}
-
-#[inline(always)]
-fn scan_ordered_body<const L1: bool>(histogram: &[i64], t: &ScanTotals, best: &mut Best) {
-    let bins = histogram.len() / LANES;
-    let missing = line(histogram, 0);
-    let passes = if missing.iter().any(|&sum| sum != 0) {
-        2
-    } else {
-        1
-    };
-    let mut found = *best;
-    for pass in 0..passes {
-        let mut left = if pass == 1 { missing } else { [0; LANES] };
-        for bin in 1..bins {
-            let sums = line(histogram, bin);
-            left.iter_mut()
-                .zip(&sums)
-                .for_each(|(left, sum)| *left += sum);
-            judge::<L1>(&left, t, bin as i32, pass, &mut found);
-        }
-    }
-    *best = found;
-}
-
-#[inline(always)]
-fn scan_levels_body<const L1: bool>(histogram: &[i64], t: &ScanTotals, best: &mut Best) {
-    let mut found = *best;
-    for bin in 0..histogram.len() / LANES {
-        judge::<L1>(&line(histogram, bin), t, bin as i32, 0, &mut found);
-    }
-    *best = found;
-}
-
-per_instruction_set! {
-    /// Every cut between neighbouring bins, missing rows on either side.
-    fn scan_ordered<const L1: bool>(histogram: &[i64], t: &ScanTotals, best: &mut Best) = scan_ordered_body
-}
-per_instruction_set! {
-    /// Every level against the rest.
-    fn scan_levels<const L1: bool>(histogram: &[i64], t: &ScanTotals, best: &mut Best) = scan_levels_body
-}
-
 /// Which features a node may use.
 pub(crate) trait Allowed {
     /// Whether the feature takes part.
@@ -228,63 +118,49 @@ pub(crate) fn best_split(
         g: gradient(node.packed),
         h: hessian(node.packed),
         floor: hessian_floor(node, rules),
-        l1: rules.l1 as f32 * G_UNIT,
+        l1: rules.l1 as f32 * GRADIENT_UNIT,
         h_factor: (1.0 / (f64::from(hessian(node.packed)) + rules.l2)) as f32,
         h_shift: (rules.l2 / (f64::from(hessian(node.packed)) + rules.l2)) as f32,
     };
     if i64::from(totals.floor) * 2 > i64::from(totals.h) {
         return None;
     }
-    let whole = (totals.g as f32 * G_UNIT).abs();
+    let whole = (totals.g as f32 * GRADIENT_UNIT).abs();
     let whole = if rules.l1 > 0.0 {
         (whole - totals.l1).max(0.0)
     } else {
         whole
     };
     let parent = whole * whole;
-    let mut winner: Option<(f32, u32, usize, i32, bool)> = None;
+    let mut winner: Option<(f32, u32, usize, u8, bool)> = None;
     for (index, block) in grid.blocks.iter().enumerate() {
         let lines = &histogram[block.offset..block.offset + block.bins * LANES];
-        let mut best = Best {
-            num: [parent; LANES],
-            den: [1.0; LANES],
-            bin: [-1; LANES],
-            missing_left: [0; LANES],
+        let mut best = Best::above(parent);
+        let scan = if block.levels {
+            scan_levels
+        } else {
+            scan_ordered
         };
-        match (block.levels, rules.l1 > 0.0) {
-            (false, false) => scan_ordered::<false>(set, lines, &totals, &mut best),
-            (false, true) => scan_ordered::<true>(set, lines, &totals, &mut best),
-            (true, false) => scan_levels::<false>(set, lines, &totals, &mut best),
-            (true, true) => scan_levels::<true>(set, lines, &totals, &mut best),
-        }
+        scan(set, rules.l1 > 0.0, lines, &totals, &mut best);
         for lane in 0..block.lanes {
             let slot = index * LANES + lane;
             let feature = grid.slots[slot];
-            if best.bin[lane] < 0 || !allowed.allows(feature) {
+            let Some((bin, missing_left)) = best.candidate(lane) else {
+                continue;
+            };
+            if !allowed.allows(feature) {
                 continue;
             }
-            let gain = best.num[lane] / best.den[lane];
+            let gain = best.gain[lane];
             let first =
                 winner.is_none_or(|(top, held, ..)| gain > top || (gain == top && feature < held));
             if first {
-                winner = Some((
-                    gain,
-                    feature,
-                    slot,
-                    best.bin[lane],
-                    best.missing_left[lane] == 1,
-                ));
+                winner = Some((gain, feature, slot, bin, missing_left));
             }
         }
     }
     let (_, _, slot, bin, missing_left) = winner?;
-    confirm(
-        grid,
-        histogram,
-        node,
-        rules,
-        (slot, bin as u8, missing_left),
-    )
+    confirm(grid, histogram, node, rules, (slot, bin, missing_left))
 }
 
 /// Sums the left side of a candidate.

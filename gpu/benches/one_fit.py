@@ -1,0 +1,53 @@
+"""LightGBM and XGBoost on the tables that `one_fit --export DIR` wrote: python one_fit.py DIR."""
+
+import os
+import sys
+import time
+
+os.environ["OMP_NUM_THREADS"] = "1"
+
+import lightgbm as lgb
+import numpy as np
+import xgboost as xgb
+
+
+def fastest(run, repeats):
+    best = float("inf")
+    for _ in range(repeats):
+        started = time.perf_counter()
+        model = run()
+        best = min(best, time.perf_counter() - started)
+    return model, best * 1e3
+
+
+def main(folder):
+    for rows in (100, 500, 2_000, 10_000):
+        table = np.loadtxt(f"{folder}/w1_{rows}.csv", delimiter=",", dtype=np.float64)
+        x, y = table[:, :-1].astype(np.float32), table[:, -1]
+        train, held = slice(0, rows), slice(rows, None)
+        repeats = 5 if rows > 2_000 else 15
+
+        def rmse(prediction):
+            return float(np.sqrt(np.mean((prediction - y[held]) ** 2)))
+
+        for bins in (63, 255):
+            params = dict(objective="regression", num_threads=1, verbosity=-1, max_bin=bins, force_col_wise=True)
+
+            def light():
+                return lgb.train(params, lgb.Dataset(x[train], y[train], params=params), 100)
+
+            model, ms = fastest(light, repeats)
+            print(f"{rows:>6} lightgbm {bins:>3} bins: {ms:9.2f} ms, hold-out RMSE {rmse(model.predict(x[held])):.4f}")
+        for bins in (64, 256):
+            params = dict(tree_method="hist", max_depth=6, eta=0.1, nthread=1, max_bin=bins, verbosity=0)
+
+            def extreme():
+                return xgb.train(params, xgb.QuantileDMatrix(x[train], y[train], max_bin=bins, nthread=1), 100)
+
+            model, ms = fastest(extreme, repeats)
+            error = rmse(model.inplace_predict(x[held]))
+            print(f"{rows:>6} xgboost  {bins:>3} bins: {ms:9.2f} ms, hold-out RMSE {error:.4f}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

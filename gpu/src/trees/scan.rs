@@ -1,0 +1,413 @@
+//! Which bin of each of eight features is the best cut? The inner loop of tree growth: one line of eight packed sums per
+//! bin, eight gains at a time.
+//!
+//! Two implementations of the same operations in the same order: portable Rust, and AVX2 intrinsics (the portable form
+//! keeps its running best in memory, which costs more than the arithmetic). They give the same bits.
+
+use super::bins::LANES;
+use super::histogram::{gradient, hessian};
+use crate::instructions::Instructions;
+
+/// Added to a candidate's bin when rows without a value go left.
+const MISSING_LEFT: i32 = 256;
+/// Gradients are scanned in units of 2^30, the largest possible sum.
+pub(crate) const GRADIENT_UNIT: f32 = 1.0 / (1u32 << 30) as f32;
+
+/// Constants of one node in the scan's own units: gradients over 2^30, hessians (with l2) over the node's.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ScanTotals {
+    pub(crate) g: i32,
+    pub(crate) h: i32,
+    /// Fewest hessian units of either side, at least 1.
+    pub(crate) floor: i32,
+    pub(crate) l1: f32,
+    pub(crate) h_factor: f32,
+    pub(crate) h_shift: f32,
+}
+
+/// The best candidate of each lane.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Best {
+    pub(crate) gain: [f32; LANES],
+    candidate: [i32; LANES],
+}
+
+impl Best {
+    /// No candidate yet; only gains above `least` will count.
+    pub(crate) fn above(least: f32) -> Self {
+        Self {
+            gain: [least; LANES],
+            candidate: [-1; LANES],
+        }
+    }
+
+    /// Bin of a lane's candidate and whether missing rows go left with it.
+    pub(crate) fn candidate(&self, lane: usize) -> Option<(u8, bool)> {
+        let found = self.candidate[lane];
+        (found >= 0).then_some((found as u8, found >= MISSING_LEFT))
+    }
+}
+
+/// Every cut between neighbouring bins, with missing rows right and, where there are any, left.
+pub(crate) fn scan_ordered(
+    set: Instructions,
+    l1: bool,
+    histogram: &[i64],
+    t: &ScanTotals,
+    best: &mut Best,
+) {
+    let missing = histogram[..LANES].iter().any(|&sum| sum != 0);
+    scan(
+        set,
+        l1,
+        histogram,
+        t,
+        best,
+        Shape::Ordered {
+            missing_left: false,
+        },
+    );
+    if missing {
+        scan(
+            set,
+            l1,
+            histogram,
+            t,
+            best,
+            Shape::Ordered { missing_left: true },
+        );
+    }
+}
+
+/// Every level against the rest.
+pub(crate) fn scan_levels(
+    set: Instructions,
+    l1: bool,
+    histogram: &[i64],
+    t: &ScanTotals,
+    best: &mut Best,
+) {
+    scan(set, l1, histogram, t, best, Shape::Levels);
+}
+
+/// How bins combine into a left side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    /// All bins up to the candidate, with or without bin 0.
+    Ordered { missing_left: bool },
+    /// The candidate bin alone.
+    Levels,
+}
+
+fn scan(
+    set: Instructions,
+    l1: bool,
+    histogram: &[i64],
+    t: &ScanTotals,
+    best: &mut Best,
+    shape: Shape,
+) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let run = match (set, l1) {
+            (Instructions::Avx512, false) => Some(avx2::scan_wide::<false> as avx2::Scan),
+            (Instructions::Avx512, true) => Some(avx2::scan_wide::<true> as avx2::Scan),
+            (Instructions::Avx2, false) => Some(avx2::scan::<false> as avx2::Scan),
+            (Instructions::Avx2, true) => Some(avx2::scan::<true> as avx2::Scan),
+            (Instructions::Baseline, _) => None,
+        };
+        if let Some(run) = run {
+            // SAFETY: sets above the baseline are only made by `Instructions::available`, which has asked the processor.
+            unsafe { run(histogram, t, best, shape) };
+            return;
+        }
+    }
+    let _ = set;
+    match l1 {
+        false => portable::<false>(histogram, t, best, shape),
+        true => portable::<true>(histogram, t, best, shape),
+    }
+}
+
+fn portable<const L1: bool>(histogram: &[i64], t: &ScanTotals, best: &mut Best, shape: Shape) {
+    let (first, start) = match shape {
+        Shape::Levels => (0, 0),
+        Shape::Ordered { missing_left } => (1, if missing_left { MISSING_LEFT } else { 0 }),
+    };
+    let mut left = [0i64; LANES];
+    if start != 0 {
+        left.copy_from_slice(&histogram[..LANES]);
+    }
+    for (offset, line) in histogram[first * LANES..].chunks_exact(LANES).enumerate() {
+        for lane in 0..LANES {
+            left[lane] = if shape == Shape::Levels {
+                line[lane]
+            } else {
+                left[lane] + line[lane]
+            };
+            let (gl, hl) = (gradient(left[lane]), hessian(left[lane]));
+            let (gr, hr) = (t.g.wrapping_sub(gl), t.h.wrapping_sub(hl));
+            let (a, b) = (shrunk::<L1>(gl, t.l1), shrunk::<L1>(gr, t.l1));
+            let wl = hl as f32 * t.h_factor + t.h_shift;
+            let wr = hr as f32 * t.h_factor + t.h_shift;
+            let gain = (a * a * wr + b * b * wl) / (wl * wr);
+            if hl >= t.floor && hr >= t.floor && gain > best.gain[lane] {
+                best.gain[lane] = gain;
+                best.candidate[lane] = (first + offset) as i32 + start;
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn shrunk<const L1: bool>(g: i32, l1: f32) -> f32 {
+    let g = g as f32 * GRADIENT_UNIT;
+    if L1 { (g.abs() - l1).max(0.0) } else { g }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
+    use std::arch::x86_64::{
+        __m256, __m256i, _CMP_GT_OQ, _mm256_add_epi32, _mm256_add_epi64, _mm256_add_ps,
+        _mm256_and_ps, _mm256_and_si256, _mm256_blendv_ps, _mm256_castps_si256,
+        _mm256_castsi256_ps, _mm256_cmp_ps, _mm256_cmpgt_epi32, _mm256_cvtepi32_ps, _mm256_div_ps,
+        _mm256_loadu_si256, _mm256_max_ps, _mm256_mul_ps, _mm256_set1_epi32, _mm256_set1_ps,
+        _mm256_setzero_ps, _mm256_setzero_si256, _mm256_shuffle_ps, _mm256_storeu_ps,
+        _mm256_sub_epi32, _mm256_sub_ps,
+    };
+
+    use super::{Best, GRADIENT_UNIT, MISSING_LEFT, ScanTotals, Shape};
+    use crate::trees::bins::LANES;
+
+    /// Where lane `i` of the shuffled halves comes from.
+    const ORDER: [usize; LANES] = [0, 1, 4, 5, 2, 3, 6, 7];
+
+    /// Splits eight packed sums, held as two vectors, into gradients and hessians in [`ORDER`].
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn halves(low: __m256i, high: __m256i) -> (__m256i, __m256i) {
+        let (low, high) = (_mm256_castsi256_ps(low), _mm256_castsi256_ps(high));
+        let hessians = _mm256_shuffle_ps::<0b10_00_10_00>(low, high);
+        let gradients = _mm256_shuffle_ps::<0b11_01_11_01>(low, high);
+        (
+            _mm256_castps_si256(gradients),
+            _mm256_castps_si256(hessians),
+        )
+    }
+
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn shrunk<const L1: bool>(g: __m256i, l1: __m256) -> __m256 {
+        let g = _mm256_mul_ps(_mm256_cvtepi32_ps(g), _mm256_set1_ps(GRADIENT_UNIT));
+        if !L1 {
+            return g;
+        }
+        let magnitude = _mm256_and_ps(g, _mm256_castsi256_ps(_mm256_set1_epi32(i32::MAX)));
+        _mm256_max_ps(_mm256_sub_ps(magnitude, l1), _mm256_setzero_ps())
+    }
+
+    /// A scan that the processor must be able to run.
+    pub(super) type Scan = unsafe fn(&[i64], &ScanTotals, &mut Best, Shape);
+
+    /// The same instructions with twice the registers.
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,bmi1,bmi2")]
+    pub(super) fn scan_wide<const L1: bool>(
+        histogram: &[i64],
+        t: &ScanTotals,
+        best: &mut Best,
+        shape: Shape,
+    ) {
+        scan::<L1>(histogram, t, best, shape);
+    }
+
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    pub(super) fn scan<const L1: bool>(
+        histogram: &[i64],
+        t: &ScanTotals,
+        best: &mut Best,
+        shape: Shape,
+    ) {
+        let (first, start) = match shape {
+            Shape::Levels => (0, 0),
+            Shape::Ordered { missing_left } => (1, if missing_left { MISSING_LEFT } else { 0 }),
+        };
+        let levels = shape == Shape::Levels;
+        let load = |line: &[i64]| -> (__m256i, __m256i) {
+            debug_assert_eq!(line.len(), LANES);
+            let at = line.as_ptr().cast::<__m256i>();
+            // SAFETY: a line is eight i64, two vectors.
+            unsafe { (_mm256_loadu_si256(at), _mm256_loadu_si256(at.add(1))) }
+        };
+        let (mut left_low, mut left_high) = if start == 0 {
+            (_mm256_setzero_si256(), _mm256_setzero_si256())
+        } else {
+            load(&histogram[..LANES])
+        };
+        let (g, h) = (_mm256_set1_epi32(t.g), _mm256_set1_epi32(t.h));
+        let below = _mm256_set1_epi32(t.floor - 1);
+        let (l1, factor, shift) = (
+            _mm256_set1_ps(t.l1),
+            _mm256_set1_ps(t.h_factor),
+            _mm256_set1_ps(t.h_shift),
+        );
+        let mut top = reorder_f32(&best.gain);
+        let mut chosen = _mm256_castsi256_ps(reorder_i32(&best.candidate));
+        let least = _mm256_set1_ps(f32::NEG_INFINITY);
+        let mut candidate = _mm256_set1_epi32(first as i32 + start);
+        for line in histogram[first * LANES..].chunks_exact(LANES) {
+            let (low, high) = load(line);
+            (left_low, left_high) = if levels {
+                (low, high)
+            } else {
+                (
+                    _mm256_add_epi64(left_low, low),
+                    _mm256_add_epi64(left_high, high),
+                )
+            };
+            let (gl, hl) = halves(left_low, left_high);
+            let (gr, hr) = (_mm256_sub_epi32(g, gl), _mm256_sub_epi32(h, hl));
+            let allowed =
+                _mm256_and_si256(_mm256_cmpgt_epi32(hl, below), _mm256_cmpgt_epi32(hr, below));
+            let (a, b) = (shrunk::<L1>(gl, l1), shrunk::<L1>(gr, l1));
+            let wl = _mm256_add_ps(_mm256_mul_ps(_mm256_cvtepi32_ps(hl), factor), shift);
+            let wr = _mm256_add_ps(_mm256_mul_ps(_mm256_cvtepi32_ps(hr), factor), shift);
+            let num = _mm256_add_ps(
+                _mm256_mul_ps(_mm256_mul_ps(a, a), wr),
+                _mm256_mul_ps(_mm256_mul_ps(b, b), wl),
+            );
+            let gain = _mm256_div_ps(num, _mm256_mul_ps(wl, wr));
+            // Only the maximum depends on the line before; the choice follows behind it.
+            let gain = _mm256_blendv_ps(least, gain, _mm256_castsi256_ps(allowed));
+            let better = _mm256_cmp_ps::<_CMP_GT_OQ>(gain, top);
+            top = _mm256_max_ps(gain, top);
+            chosen = _mm256_blendv_ps(chosen, _mm256_castsi256_ps(candidate), better);
+            candidate = _mm256_add_epi32(candidate, _mm256_set1_epi32(1));
+        }
+        let (mut gains, mut candidates) = ([0.0f32; LANES], [0i32; LANES]);
+        // SAFETY: both arrays are one vector long.
+        unsafe {
+            _mm256_storeu_ps(gains.as_mut_ptr(), top);
+            _mm256_storeu_ps(candidates.as_mut_ptr().cast(), chosen);
+        }
+        for (lane, &from) in ORDER.iter().enumerate() {
+            best.gain[from] = gains[lane];
+            best.candidate[from] = candidates[lane];
+        }
+    }
+
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn reorder_f32(values: &[f32; LANES]) -> __m256 {
+        let shuffled = ORDER.map(|from| values[from]);
+        // SAFETY: the array is one vector long.
+        unsafe { std::arch::x86_64::_mm256_loadu_ps(shuffled.as_ptr()) }
+    }
+
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn reorder_i32(values: &[i32; LANES]) -> __m256i {
+        let shuffled = ORDER.map(|from| values[from]);
+        // SAFETY: the array is one vector long.
+        unsafe { _mm256_loadu_si256(shuffled.as_ptr().cast()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::{Stream, draw};
+
+    /// A histogram of `bins` lines whose lanes each sum to the same total, as those of one node do.
+    fn histogram(seed: u64, bins: usize, missing: bool) -> (Vec<i64>, i64) {
+        let mut lines = vec![0i64; bins * LANES];
+        let mut total = 0i64;
+        for row in 0..300u64 {
+            let word = draw(seed, Stream::Rows, 0, row);
+            let packed = ((word % 2_000_001) as i64 - 1_000_000) * (1 << 32)
+                + (word >> 40 & 1_023) as i64
+                + 1;
+            total += packed;
+            for lane in 0..LANES {
+                let at = (draw(seed, Stream::Cuts, lane as u32, row) % bins as u64) as usize;
+                let bin = if missing { at } else { at.max(1) };
+                lines[bin * LANES + lane] += packed;
+            }
+        }
+        (lines, total)
+    }
+
+    #[test]
+    fn both_implementations_give_the_same_bits_and_find_the_largest_gain() {
+        for seed in 0..60 {
+            let bins = 2 + seed as usize % 40;
+            let (lines, total) = histogram(seed, bins, seed % 2 == 0);
+            let l1 = if seed % 3 == 0 { 0.002 } else { 0.0 };
+            let (g, h) = (gradient(total), hessian(total));
+            let shift = 0.1;
+            let t = ScanTotals {
+                g,
+                h,
+                floor: 5_000,
+                l1,
+                h_factor: 0.9 / h as f32,
+                h_shift: shift,
+            };
+            for shape in [
+                Shape::Levels,
+                Shape::Ordered {
+                    missing_left: false,
+                },
+                Shape::Ordered { missing_left: true },
+            ] {
+                let mut expected = Best::above(0.0);
+                scan(
+                    Instructions::Baseline,
+                    l1 > 0.0,
+                    &lines,
+                    &t,
+                    &mut expected,
+                    shape,
+                );
+                for set in Instructions::available() {
+                    let mut found = Best::above(0.0);
+                    scan(set, l1 > 0.0, &lines, &t, &mut found, shape);
+                    assert_eq!(found, expected, "{set:?} {shape:?}");
+                }
+            }
+            let mut best = Best::above(0.0);
+            scan_ordered(Instructions::detect(), l1 > 0.0, &lines, &t, &mut best);
+            for lane in 0..LANES {
+                assert!(
+                    (best.gain[lane] - brute_force(&lines, lane, &t)).abs()
+                        <= 1e-6 * best.gain[lane]
+                );
+            }
+        }
+    }
+
+    /// The largest gain of a lane, straight from the definition and in f64.
+    fn brute_force(lines: &[i64], lane: usize, t: &ScanTotals) -> f32 {
+        let bins = lines.len() / LANES;
+        let at = |bin: usize| lines[bin * LANES + lane];
+        let mut top = 0.0f64;
+        for with_missing in [false, true] {
+            for cut in 1..bins {
+                let left: i64 =
+                    (1..=cut).map(at).sum::<i64>() + if with_missing { at(0) } else { 0 };
+                let (gl, hl) = (gradient(left), hessian(left));
+                let (gr, hr) = (t.g - gl, t.h - hl);
+                if hl < t.floor || hr < t.floor {
+                    continue;
+                }
+                let part = |g: i32, h: i32| {
+                    let g = (f64::from(g) * f64::from(GRADIENT_UNIT)).abs() - f64::from(t.l1);
+                    g.max(0.0).powi(2)
+                        / (f64::from(h) * f64::from(t.h_factor) + f64::from(t.h_shift))
+                };
+                top = top.max(part(gl, hl) + part(gr, hr));
+            }
+        }
+        top as f32
+    }
+}
