@@ -170,8 +170,10 @@ pub(crate) fn adaptive_bins(rows: usize) -> usize {
     }
 }
 
-/// Ascending key of a float, with -0 equal to 0.
-fn order_key(value: f32) -> u32 {
+/// An unsigned integer that orders as the float does, with -0 equal to 0. Keys of numbers lie strictly between 0 and
+/// `u32::MAX`, which are left for missing values.
+#[inline(always)]
+pub(crate) fn order_key(value: f32) -> u32 {
     let bits = (value + 0.0).to_bits();
     if bits >> 31 == 1 {
         !bits
@@ -180,7 +182,8 @@ fn order_key(value: f32) -> u32 {
     }
 }
 
-fn from_order_key(key: u32) -> f32 {
+/// The float of a key.
+pub(crate) fn from_order_key(key: u32) -> f32 {
     f32::from_bits(if key >> 31 == 1 {
         key & !(1 << 31)
     } else {

@@ -1,18 +1,20 @@
 //! How does a whole fit run on the CPU? Rounds of: gradients, fixed point, one tree per output, exact leaf values from
 //! f64 sums, new scores; held-out rows get their scores along the way and decide when to stop.
 
-use super::bins::{Feature, Grid, Scale, Source};
+use super::bins::Grid;
 use super::encode::{EncodeInput, Encoded, encode};
 use super::grow::{Grower, Leaf, Order, TreeRules};
 use super::histogram::{Quantiser, pack_pair, pack_unit};
-use super::model::{ColumnKind, Input, Link, Node, TREE_NODES_MAX, Tree, TreesModel};
-use super::objective::{self, Targets};
+use super::model::{ColumnKind, TREE_NODES_MAX, TreesModel};
+use super::objective;
 use super::options::{CheckedTreesOptions, Growth, Mode, Objective};
+use super::record::Recorder;
+use super::sides::{Plan, SideRows};
 use super::split::{SplitRules, leaf_value, shrink};
 use crate::control::{Control, Progress};
 use crate::error::{DataError, GpuError};
 use crate::instructions::Instructions;
-use crate::matrix::{Column, Dataset, FitRows, MISSING_LEVEL, Task};
+use crate::matrix::{Column, Dataset, FitRows};
 use crate::metric::weighted_quantile;
 use crate::random::{Stream, draw, unit};
 
@@ -132,129 +134,6 @@ fn check_labels(data: &Dataset, rows: &[u32], objective: Objective) -> Result<()
     Ok(())
 }
 
-/// What is minimised and what comes out, decided once per fit.
-#[derive(Debug, Clone, Copy)]
-struct Plan {
-    objective: Objective,
-    link: Link,
-    /// 0 for numbers.
-    classes: u32,
-    outputs: usize,
-    /// Whether trees are independent and averaged.
-    averaged: bool,
-}
-
-impl Plan {
-    fn new(data: &Dataset, options: &CheckedTreesOptions) -> Result<Self, DataError> {
-        let objective = options.objective.resolve(data.task())?;
-        let classes = match data.task() {
-            Task::Regression => 0,
-            Task::Classification { classes } => classes.max(1),
-        };
-        let averaged = options.mode != Mode::Boost;
-        if averaged && classes > 0 {
-            // The variance of class indicators is their Gini impurity, so squared error grows Gini trees.
-            let outputs = if classes <= 2 { 1 } else { classes as usize };
-            return Ok(Self {
-                objective: Objective::Squared,
-                link: Link::Shares,
-                classes,
-                outputs,
-                averaged,
-            });
-        }
-        let link = match objective {
-            Objective::Logistic => Link::Logistic,
-            Objective::Softmax => Link::Softmax,
-            Objective::Poisson | Objective::Tweedie { .. } => Link::Exp,
-            _ => Link::Identity,
-        };
-        Ok(Self {
-            objective,
-            link,
-            classes,
-            outputs: objective::outputs(objective, classes),
-            averaged,
-        })
-    }
-
-    /// Whether output `k` learns the indicator of a class instead of the label.
-    fn indicator(&self, output: usize) -> Option<f64> {
-        match (self.link, self.outputs) {
-            (Link::Shares, 1) => Some(1.0),
-            (Link::Shares, _) => Some(output as f64),
-            _ => None,
-        }
-    }
-}
-
-/// Labels, weights and scores of one side of the split, rows in canonical order.
-struct SideRows {
-    /// One row of labels, or one per output when outputs learn indicators.
-    labels: Vec<Vec<f64>>,
-    weights: Option<Vec<f64>>,
-    /// `[output][row]`.
-    scores: Vec<f64>,
-    rows: usize,
-}
-
-impl SideRows {
-    fn new(data: &Dataset, rows: &[u32], plan: &Plan) -> Self {
-        let label = |row: &u32| data.labels()[*row as usize];
-        let labels = if plan.indicator(0).is_some() {
-            let indicator = |output| {
-                rows.iter()
-                    .map(|row| f64::from(u8::from(Some(label(row)) == plan.indicator(output))))
-                    .collect()
-            };
-            (0..plan.outputs).map(indicator).collect()
-        } else {
-            vec![rows.iter().map(label).collect()]
-        };
-        let weights = data
-            .weights()
-            .map(|_| rows.iter().map(|&row| data.weight(row)).collect());
-        Self {
-            labels,
-            weights,
-            scores: vec![0.0; rows.len() * plan.outputs],
-            rows: rows.len(),
-        }
-    }
-
-    fn targets(&self, output: usize) -> Targets<'_> {
-        let labels = self.labels.get(output).unwrap_or(&self.labels[0]);
-        Targets {
-            labels,
-            weights: self.weights.as_deref(),
-        }
-    }
-
-    fn start(&mut self, base: &[f64]) {
-        for (scores, &score) in self.scores.chunks_mut(self.rows.max(1)).zip(base) {
-            scores.fill(score);
-        }
-    }
-
-    /// Loss over all outputs; indicator outputs are averaged.
-    fn loss(&self, set: Instructions, plan: &Plan) -> f64 {
-        if plan.indicator(0).is_none() {
-            return objective::loss(
-                set,
-                plan.objective,
-                plan.outputs,
-                self.targets(0),
-                &self.scores,
-            );
-        }
-        let each = |output: usize| {
-            let scores = &self.scores[output * self.rows..(output + 1) * self.rows];
-            objective::loss(set, plan.objective, 1, self.targets(output), scores)
-        };
-        (0..plan.outputs).map(each).sum::<f64>() / plan.outputs as f64
-    }
-}
-
 /// One fit under way.
 struct Run<'a> {
     all: &'a [u32],
@@ -269,11 +148,7 @@ struct Run<'a> {
     train: SideRows,
     valid: SideRows,
     base: Vec<f64>,
-    inputs: InputTable,
-    trees: Vec<Tree>,
-    nodes: Vec<Node>,
-    /// (tree, column, gain) of every split.
-    gains: Vec<(u32, u32, f64)>,
+    recorder: Recorder,
     train_loss: Vec<f64>,
     valid_loss: Vec<f64>,
     rounds_kept: usize,
@@ -322,10 +197,7 @@ impl<'a> Run<'a> {
             train,
             valid,
             base,
-            inputs: InputTable::new(&encoded.features),
-            trees: Vec::new(),
-            nodes: Vec::new(),
-            gains: Vec::new(),
+            recorder: Recorder::new(&encoded.features),
             train_loss: Vec::new(),
             valid_loss: Vec::new(),
             rounds_kept: 0,
@@ -372,8 +244,7 @@ impl<'a> Run<'a> {
 
     /// Grows one tree per output; `false` when nothing was left to learn.
     fn round(&mut self, round: u32) -> bool {
-        let (trees_before, nodes_before, gains_before) =
-            (self.trees.len(), self.nodes.len(), self.gains.len());
+        let before = self.recorder.tree_count();
         self.draw_rows(round);
         let subset = self.draw_columns(round);
         if self.plan.objective == Objective::Softmax {
@@ -393,9 +264,7 @@ impl<'a> Run<'a> {
             || self.options.column_fraction < 1.0
             || self.plan.averaged;
         if !grew && !sampled && self.options.node_column_fraction >= 1.0 {
-            self.trees.truncate(trees_before);
-            self.nodes.truncate(nodes_before);
-            self.gains.truncate(gains_before);
+            self.recorder.truncate(before);
             return false;
         }
         true
@@ -535,7 +404,7 @@ impl<'a> Run<'a> {
             self.quantise(output)
         };
         let Some(scales) = scales else {
-            self.push_stump();
+            self.recorder.stump();
             return false;
         };
         let rules = self.tree_rules(round, output, &scales);
@@ -554,7 +423,9 @@ impl<'a> Run<'a> {
         grower.grow(grid, &encoded.features, packed, &rules);
         self.set_leaves(&scales);
         self.apply_leaves(output);
-        self.record(&scales);
+        let gain_unit = scales.hessian_scale / (scales.gradient_scale * scales.gradient_scale);
+        self.recorder
+            .tree(&self.scratch.grower, &encoded.features, gain_unit);
         self.scratch.grower.nodes.len() > 1
     }
 
@@ -687,71 +558,9 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn push_stump(&mut self) {
-        self.trees.push(Tree {
-            start: self.nodes.len() as u32,
-            depth: 0,
-        });
-        self.nodes.push(Node::leaf(0, 0.0));
-    }
-
-    /// Appends the finished tree to the model, level by level.
-    fn record(&mut self, scales: &Quantiser) {
-        let grown = &self.scratch.grower;
-        let start = self.nodes.len();
-        let gain_unit = scales.hessian_scale / (scales.gradient_scale * scales.gradient_scale);
-        for &(feature, gain) in &grown.gains {
-            let column = self.encoded.features[feature as usize].source.column();
-            self.gains
-                .push((self.trees.len() as u32, column, gain * gain_unit));
-        }
-        let mut queue = vec![(0u32, 0u32)];
-        let mut next = 0;
-        let mut depth = 0;
-        while next < queue.len() {
-            let (from, level) = queue[next];
-            let node = grown.nodes[from as usize];
-            depth = depth.max(level);
-            if node.left == 0 {
-                self.nodes.push(Node::leaf(next, node.value as f32));
-            } else {
-                let feature = &self.encoded.features[node.feature as usize];
-                let left = queue.len();
-                let (cut, input, missing_left) =
-                    self.inputs
-                        .split(node.feature, feature, node.bin, node.missing_left);
-                self.nodes.push(Node::split(cut, input, missing_left, left));
-                // "Has the level" is an input of 1, which exceeds the cut and so goes right.
-                let (first, second) = if feature.is_levels() {
-                    (node.left + 1, node.left)
-                } else {
-                    (node.left, node.left + 1)
-                };
-                queue.extend([(first, level + 1), (second, level + 1)]);
-            }
-            next += 1;
-        }
-        self.trees.push(Tree {
-            start: start as u32,
-            depth,
-        });
-    }
-
     fn finish(mut self, data: &Dataset) -> TreesFit {
-        let trees = self.rounds_kept * self.plan.outputs;
-        if let Some(tree) = self.trees.get(trees) {
-            self.nodes.truncate(tree.start as usize);
-        }
-        self.trees.truncate(trees);
+        self.recorder.truncate(self.rounds_kept * self.plan.outputs);
         let columns = data.features().columns();
-        let mut importance = vec![0.0; columns.len()];
-        for &(_, column, gain) in self
-            .gains
-            .iter()
-            .filter(|&&(tree, ..)| (tree as usize) < trees)
-        {
-            importance[column as usize] += gain;
-        }
         let kind = |column: &Column| match column {
             Column::Numeric(_) => ColumnKind::Numeric,
             Column::Categorical { .. } => ColumnKind::Categorical,
@@ -761,11 +570,11 @@ impl<'a> Run<'a> {
             link: self.plan.link,
             classes: self.plan.classes,
             base: self.base,
-            inputs: self.inputs.inputs,
             tables: self.encoded.tables.clone(),
-            trees: self.trees,
-            nodes: self.nodes,
-            importance,
+            importance: self.recorder.importance(columns.len()),
+            inputs: self.recorder.inputs,
+            trees: self.recorder.trees,
+            nodes: self.recorder.nodes,
         };
         TreesFit {
             model,
@@ -798,66 +607,4 @@ fn poisson_count(u: f64) -> f64 {
         below += probability;
     }
     count
-}
-
-/// Numbers the inputs that splits ask about, in the order of their first use.
-struct InputTable {
-    inputs: Vec<Input>,
-    /// Per feature, per bin for levels and one entry otherwise: number of the input, 0 while unused.
-    numbers: Vec<Vec<u32>>,
-}
-
-impl InputTable {
-    fn new(features: &[Feature]) -> Self {
-        let width = |feature: &Feature| if feature.is_levels() { feature.bins } else { 1 };
-        Self {
-            inputs: Vec::new(),
-            numbers: features
-                .iter()
-                .map(|feature| vec![0; width(feature)])
-                .collect(),
-        }
-    }
-
-    /// Cut, input number and side of missing values of a split in the model's terms.
-    fn split(
-        &mut self,
-        id: u32,
-        feature: &Feature,
-        bin: u8,
-        missing_left: bool,
-    ) -> (f32, u32, bool) {
-        let numbers = &mut self.numbers[id as usize];
-        let (entry, cut, input, missing_left) = match &feature.scale {
-            Scale::Ordered { cuts } => {
-                // The last bin: every number goes left and only missing values right.
-                let cut = cuts
-                    .get(usize::from(bin) - 1)
-                    .copied()
-                    .unwrap_or(f32::INFINITY);
-                let input = match feature.source {
-                    Source::Column(column) => Input::Number { column },
-                    Source::Statistic { column, table } => Input::Statistic { column, table },
-                };
-                (&mut numbers[0], cut, input, missing_left)
-            }
-            Scale::Levels { levels } => {
-                let level = if bin == 0 {
-                    MISSING_LEVEL
-                } else {
-                    levels[usize::from(bin) - 1]
-                };
-                let input = Input::Level {
-                    column: feature.source.column(),
-                    level,
-                };
-                (&mut numbers[usize::from(bin)], 0.5, input, true)
-            }
-        };
-        if *entry == 0 {
-            self.inputs.push(input);
-            *entry = self.inputs.len() as u32;
-        }
-        (cut, *entry, missing_left)
-    }
 }

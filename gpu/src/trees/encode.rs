@@ -17,8 +17,9 @@ use crate::random::{Stream, unit};
 
 /// Rows from which cuts are sought in very large tables.
 const CUT_ROWS_MAX: usize = 200_000;
-/// Most inputs of one model: columns, and levels that split alone.
-pub(crate) const INPUTS_MAX: usize = 32_767;
+/// Most features of one model, levels that split alone counted one by one; splits number them in 16 bits, once for each
+/// side of missing values.
+pub(crate) const FEATURES_MAX: usize = 32_767;
 
 /// The rows of a fit as its trees see them.
 pub(crate) struct Encoded {
@@ -49,7 +50,7 @@ pub(crate) struct EncodeInput<'a> {
 /// Bins all columns that vary.
 pub(crate) fn encode(input: &EncodeInput) -> Result<Encoded, DataError> {
     let columns = input.data.features().columns();
-    check_inputs(columns.len())?;
+    check_count(columns.len())?;
     let sample = cut_sample(input);
     let bins_max = match input.options.max_bins {
         0 => adaptive_bins(input.train_rows),
@@ -108,12 +109,12 @@ pub(crate) fn encode(input: &EncodeInput) -> Result<Encoded, DataError> {
     builder.finish()
 }
 
-fn check_inputs(found: usize) -> Result<(), DataError> {
-    if found > INPUTS_MAX {
+fn check_count(found: usize) -> Result<(), DataError> {
+    if found > FEATURES_MAX {
         return Err(DataError::TooMany {
             what: "features of a tree model",
             found,
-            limit: INPUTS_MAX,
+            limit: FEATURES_MAX,
         });
     }
     Ok(())
@@ -240,7 +241,7 @@ impl<'a> Builder<'a> {
             .iter()
             .map(|feature| if feature.is_levels() { feature.bins } else { 1 })
             .sum();
-        check_inputs(levels)?;
+        check_count(levels)?;
         let rows = self.input.rows;
         let mut grid = Grid::default();
         grid.arrange(&self.features, 0..self.features.len() as u32, rows.len());

@@ -14,7 +14,9 @@ mod model;
 mod objective;
 mod options;
 mod predict;
+mod record;
 mod scan;
+mod sides;
 mod split;
 #[cfg(test)]
 mod tests;

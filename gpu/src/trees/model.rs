@@ -1,9 +1,10 @@
-//! What does a fitted tree model hold, and how does it become bytes? Eight bytes a node: a split is an f32 cut, an input,
-//! the side of missing values and the left child (the right one follows it); a leaf keeps its value in place of the cut
-//! and points at itself, so that a traversal of fixed length needs no test for leaves.
+//! What does a fitted tree model hold, and how does it become bytes? Eight bytes a node: a split is an f32 cut, an input
+//! and the left child (the right one follows it); a leaf keeps its value in place of the cut and points at itself, so that
+//! a traversal of fixed length needs no test for leaves.
 
+use super::bins::{from_order_key, order_key};
 use super::categories::StatisticTable;
-use super::encode::INPUTS_MAX;
+use super::encode::FEATURES_MAX;
 use crate::bytes::{Reader, Writer};
 use crate::error::DecodeError;
 use crate::matrix::{CLASSES_MAX, COLUMNS_MAX, LEVELS_MAX, MISSING_LEVEL};
@@ -22,21 +23,32 @@ pub(crate) enum ColumnKind {
     Categorical,
 }
 
+/// Where a row goes whose input is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MissingSide {
+    Left,
+    Right,
+}
+
 /// A number that trees ask about, made of one column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Input {
     /// The column's number.
-    Number { column: u32 },
+    Number { column: u32, missing: MissingSide },
     /// 1 when the column has this level, else 0; [`MISSING_LEVEL`] asks whether it is missing.
     Level { column: u32, level: u32 },
     /// The column's level, looked up in a statistics table.
-    Statistic { column: u32, table: u32 },
+    Statistic {
+        column: u32,
+        table: u32,
+        missing: MissingSide,
+    },
 }
 
 impl Input {
     pub(crate) fn column(self) -> u32 {
         match self {
-            Self::Number { column }
+            Self::Number { column, .. }
             | Self::Level { column, .. }
             | Self::Statistic { column, .. } => column,
         }
@@ -58,48 +70,50 @@ pub(crate) enum Link {
     Shares,
 }
 
-/// One split or leaf.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// One split or leaf: a row goes to `left` when its input's key is at most `key`, else to the node after.
+///
+/// Keys are floats mapped to unsigned integers of the same order (see [`super::bins::order_key`]), so that a step is one
+/// comparison whose carry is added to the child's number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
 pub(crate) struct Node {
-    /// Cut of a split, value of a leaf.
-    pub(crate) value: f32,
-    /// Left child (16 bits), input (15 bits), missing goes left (1 bit).
-    pub(crate) packed: u32,
+    /// Key of the cut; for a leaf, the bits of its value.
+    pub(crate) key: u32,
+    /// Input number, counted from 1; [`ABSENT`] marks a leaf.
+    pub(crate) input: u16,
+    /// Left child; the right one follows it. A leaf points at itself.
+    pub(crate) left: u16,
 }
 
-/// The input that is always missing; leaves ask for it and so point at themselves.
-pub(crate) const ABSENT: u32 = 0;
+/// The input whose key is always 0 and never exceeds anything, so that rows stay on a leaf.
+pub(crate) const ABSENT: u16 = 0;
 
 impl Node {
     /// A leaf at position `at` of its tree.
     pub(crate) fn leaf(at: usize, value: f32) -> Self {
         Self {
-            value,
-            packed: (at as u32) << 16 | ABSENT << 1 | 1,
+            key: value.to_bits(),
+            input: ABSENT,
+            left: at as u16,
         }
     }
 
-    /// A split; `input` counts from 1, since 0 is the absent input.
-    pub(crate) fn split(cut: f32, input: u32, missing_left: bool, left: usize) -> Self {
+    pub(crate) fn split(cut: f32, input: u16, left: usize) -> Self {
         Self {
-            value: cut,
-            packed: (left as u32) << 16 | input << 1 | u32::from(missing_left),
+            key: order_key(cut),
+            input,
+            left: left as u16,
         }
     }
 
-    #[inline(always)]
-    pub(crate) fn left(self) -> usize {
-        (self.packed >> 16) as usize
+    pub(crate) fn is_leaf(self) -> bool {
+        self.input == ABSENT
     }
 
+    /// Value of a leaf.
     #[inline(always)]
-    pub(crate) fn input(self) -> usize {
-        (self.packed >> 1 & 0x7fff) as usize
-    }
-
-    #[inline(always)]
-    pub(crate) fn missing_left(self) -> bool {
-        self.packed & 1 == 1
+    pub(crate) fn value(self) -> f32 {
+        f32::from_bits(self.key)
     }
 }
 
@@ -181,8 +195,13 @@ impl TreesModel {
             out.u32(tree.depth);
             out.count(nodes.len());
             for node in nodes {
-                out.f32(node.value);
-                out.u32(node.packed);
+                out.f32(if node.is_leaf() {
+                    node.value()
+                } else {
+                    from_order_key(node.key)
+                });
+                out.u16(node.input);
+                out.u16(node.left);
             }
         }
     }
@@ -221,11 +240,11 @@ impl TreesModel {
         }
         let base = from.finite_f64s("starting scores", CLASSES_MAX)?;
         check_outputs(link, classes, base.len())?;
-        let table_count = from.count("statistics tables", INPUTS_MAX, 12)?;
+        let table_count = from.count("statistics tables", FEATURES_MAX, 12)?;
         let tables = (0..table_count)
             .map(|_| StatisticTable::read(from))
             .collect::<Result<Vec<_>, _>>()?;
-        let input_count = from.count("inputs", INPUTS_MAX, 5)?;
+        let input_count = from.count("inputs", 2 * FEATURES_MAX, 5)?;
         let inputs = (0..input_count)
             .map(|_| read_input(from, &columns, table_count))
             .collect::<Result<Vec<_>, _>>()?;
@@ -267,21 +286,27 @@ fn check_outputs(link: Link, classes: u32, outputs: usize) -> Result<(), DecodeE
     }
 }
 
+/// Kind of an input, with the side of its missing values.
 fn write_input(input: Input, out: &mut Writer) {
+    let side = |missing| u8::from(missing == MissingSide::Left);
     match input {
-        Input::Number { column } => {
-            out.u8(0);
+        Input::Number { column, missing } => {
+            out.u8(side(missing));
             out.u32(column);
         }
-        Input::Level { column, level } => {
-            out.u8(1);
-            out.u32(column);
-            out.u32(level);
-        }
-        Input::Statistic { column, table } => {
-            out.u8(2);
+        Input::Statistic {
+            column,
+            table,
+            missing,
+        } => {
+            out.u8(2 + side(missing));
             out.u32(column);
             out.u32(table);
+        }
+        Input::Level { column, level } => {
+            out.u8(4);
+            out.u32(column);
+            out.u32(level);
         }
     }
 }
@@ -291,29 +316,36 @@ fn read_input(
     columns: &[ColumnKind],
     tables: usize,
 ) -> Result<Input, DecodeError> {
+    const WHAT: &str = "an input";
     let kind = from.u8()?;
     let column = from.bounded("an input's column", columns.len().saturating_sub(1))? as u32;
-    let found = columns.get(column as usize).ok_or(DecodeError::Invalid {
-        what: "an input's column",
-    })?;
-    let input = match (kind, found) {
-        (0, ColumnKind::Numeric) => Input::Number { column },
-        (1, ColumnKind::Categorical) => {
+    let found = columns
+        .get(column as usize)
+        .ok_or(DecodeError::Invalid { what: WHAT })?;
+    let missing = if kind % 2 == 1 {
+        MissingSide::Left
+    } else {
+        MissingSide::Right
+    };
+    match (kind, found) {
+        (0 | 1, ColumnKind::Numeric) => Ok(Input::Number { column, missing }),
+        (2 | 3, ColumnKind::Categorical) if tables > 0 => {
+            let table = from.bounded("an input's table", tables - 1)? as u32;
+            Ok(Input::Statistic {
+                column,
+                table,
+                missing,
+            })
+        }
+        (4, ColumnKind::Categorical) => {
             let level = from.u32()?;
             if level != MISSING_LEVEL && level as usize >= LEVELS_MAX {
-                return Err(DecodeError::Invalid {
-                    what: "an input's level",
-                });
+                return Err(DecodeError::Invalid { what: WHAT });
             }
-            Input::Level { column, level }
+            Ok(Input::Level { column, level })
         }
-        (2, ColumnKind::Categorical) if tables > 0 => Input::Statistic {
-            column,
-            table: from.bounded("an input's table", tables - 1)? as u32,
-        },
-        _ => return Err(DecodeError::Invalid { what: "an input" }),
-    };
-    Ok(input)
+        _ => Err(DecodeError::Invalid { what: WHAT }),
+    }
 }
 
 /// Reads one tree and checks what traversal relies on: children inside the tree and after their parent, inputs that
@@ -327,33 +359,25 @@ fn read_tree(from: &mut Reader, inputs: usize, nodes: &mut Vec<Node>) -> Result<
             what: "the number of nodes",
         });
     }
-    for _ in 0..count {
-        nodes.push(Node {
-            value: from.f32()?,
-            packed: from.u32()?,
-        });
-    }
     let mut depths = vec![0u32; count];
-    for (position, node) in nodes[start..].iter().enumerate() {
-        let leaf = node.input() == ABSENT as usize;
-        let ok = if leaf {
-            *node == Node::leaf(position, node.value) && node.value.is_finite()
-        } else {
-            node.input() <= inputs
-                && node.left() > position
-                && node.left() + 1 < count
-                && !node.value.is_nan()
-        };
-        if !ok {
-            return Err(DecodeError::Invalid {
-                what: "a tree node",
-            });
-        }
-        if !leaf {
-            let below = depths[position] + 1;
-            for child in [node.left(), node.left() + 1] {
-                depths[child] = depths[child].max(below);
+    for position in 0..count {
+        let (value, input, left) = (from.f32()?, from.u16()?, from.u16()?);
+        let first = usize::from(left);
+        if input == ABSENT {
+            if first != position || !value.is_finite() {
+                return Err(DecodeError::Invalid { what: "a leaf" });
             }
+            nodes.push(Node::leaf(position, value));
+            continue;
+        }
+        if usize::from(input) > inputs || first <= position || first + 1 >= count || value.is_nan()
+        {
+            return Err(DecodeError::Invalid { what: "a split" });
+        }
+        nodes.push(Node::split(value, input, first));
+        let below = depths[position] + 1;
+        for child in [first, first + 1] {
+            depths[child] = depths[child].max(below);
         }
     }
     if depths.iter().any(|&found| found > depth) {

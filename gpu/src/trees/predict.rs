@@ -1,7 +1,8 @@
-//! How are rows scored? Tiles of rows are laid out row by row in the order of the model's inputs; each tree is walked by
-//! sixteen rows at once for as many steps as its longest path, without a branch, so that their memory waits overlap.
+//! How are rows scored? The inputs of a tile of rows become integer keys; each tree is walked by eight rows at once for as
+//! many steps as its longest path, without a branch, so that their memory waits overlap.
 
-use super::model::{ColumnKind, Input, Link, TreesModel};
+use super::bins::order_key;
+use super::model::{ColumnKind, Input, Link, MissingSide, Node, TreesModel};
 use crate::error::DataError;
 use crate::matrix::{Column, MISSING_LEVEL, Matrix};
 use crate::model::Prediction;
@@ -9,7 +10,7 @@ use crate::model::Prediction;
 /// Rows of one tile.
 const TILE: usize = 64;
 /// Rows that walk a tree together.
-const ABREAST: usize = 16;
+const ABREAST: usize = 8;
 
 impl TreesModel {
     /// Scores every row.
@@ -128,56 +129,67 @@ fn normalise(shares: &mut [f64]) {
     }
 }
 
-/// The inputs of one tile, row by row, with the absent input in front.
+/// The input keys of one tile: `[group of rows][input][row]`, the absent input in front.
 struct TileRows {
-    values: Vec<f32>,
+    keys: Vec<u32>,
+    /// Inputs with the absent one.
     width: usize,
-    any_missing: bool,
+}
+
+/// Key of a value that trees compare.
+#[inline(always)]
+fn key(value: f32, missing: MissingSide) -> u32 {
+    match (value.is_nan(), missing) {
+        (false, _) => order_key(value),
+        (true, MissingSide::Left) => 0,
+        (true, MissingSide::Right) => u32::MAX,
+    }
 }
 
 impl TileRows {
     fn new(model: &TreesModel) -> Self {
         let width = model.inputs.len() + 1;
         Self {
-            values: vec![f32::NAN; width * TILE],
+            keys: vec![0; width * TILE],
             width,
-            any_missing: false,
         }
     }
 
     fn fill(&mut self, model: &TreesModel, columns: &[Column], rows: &[u32]) {
-        self.any_missing = false;
         for (position, input) in model.inputs.iter().enumerate() {
             let at = position + 1;
             match (*input, &columns[input.column() as usize]) {
-                (Input::Number { .. }, Column::Numeric(values)) => {
-                    self.put(at, rows, |row| values[row])
+                (Input::Number { missing, .. }, Column::Numeric(values)) => {
+                    self.put(at, rows, |row| key(values[row], missing));
                 }
                 (Input::Level { level, .. }, Column::Categorical { codes, levels }) => {
                     // A code past the dictionary is missing, whatever it says.
                     let known = |code: u32| if code < *levels { code } else { MISSING_LEVEL };
-                    self.put(at, rows, |row| {
-                        f32::from(u8::from(known(codes[row]) == level))
-                    });
+                    let (no, yes) = (order_key(0.0), order_key(1.0));
+                    self.put(
+                        at,
+                        rows,
+                        |row| if known(codes[row]) == level { yes } else { no },
+                    );
                 }
-                (Input::Statistic { table, .. }, Column::Categorical { codes, .. }) => {
+                (Input::Statistic { table, missing, .. }, Column::Categorical { codes, .. }) => {
                     let table = &model.tables[table as usize];
-                    self.put(at, rows, |row| table.value(codes[row]));
+                    self.put(at, rows, |row| key(table.value(codes[row]), missing));
                 }
-                // Unreachable after `check_columns`; a missing value is the harmless answer.
-                _ => self.put(at, rows, |_| f32::NAN),
+                // Unreachable after `check_columns`.
+                _ => self.put(at, rows, |_| 0),
             }
         }
     }
 
-    fn put(&mut self, at: usize, rows: &[u32], value: impl Fn(usize) -> f32) {
-        let mut missing = false;
-        for (line, &row) in self.values.chunks_exact_mut(self.width).zip(rows) {
-            let value = value(row as usize);
-            missing |= value.is_nan();
-            line[at] = value;
+    fn put(&mut self, at: usize, rows: &[u32], key: impl Fn(usize) -> u32) {
+        let groups = self.keys.chunks_exact_mut(self.width * ABREAST);
+        for (group, rows) in groups.zip(rows.chunks(ABREAST)) {
+            let line = &mut group[at * ABREAST..(at + 1) * ABREAST];
+            for (slot, &row) in line.iter_mut().zip(rows) {
+                *slot = key(row as usize);
+            }
         }
-        self.any_missing |= missing;
     }
 
     /// Writes row-major scores of the first `rows` rows.
@@ -188,48 +200,36 @@ impl TileRows {
         }
         for position in 0..model.trees.len() {
             let output = position % outputs;
-            let mut first = 0;
-            while first < rows {
-                let leaves = if self.any_missing {
-                    self.walk::<true>(model, position, first)
-                } else {
-                    self.walk::<false>(model, position, first)
-                };
+            let (nodes, depth) = (model.tree_nodes(position), model.trees[position].depth);
+            let groups = self.keys.chunks_exact(self.width * ABREAST);
+            for (group, first) in groups.zip((0..rows).step_by(ABREAST)) {
+                let leaves = walk(nodes, depth, group);
                 for (lane, value) in leaves.into_iter().enumerate().take(rows - first) {
                     out[(first + lane) * outputs + output] += f64::from(value);
                 }
-                first += ABREAST;
             }
         }
     }
+}
 
-    /// Leaf values of [`ABREAST`] rows; rows past the tile's end hold stale inputs and are ignored by the caller.
-    #[inline]
-    fn walk<const MISSING: bool>(
-        &self,
-        model: &TreesModel,
-        tree: usize,
-        first: usize,
-    ) -> [f32; ABREAST] {
-        let nodes = model.tree_nodes(tree);
-        let rows = &self.values[first * self.width..(first + ABREAST) * self.width];
-        let mut at = [0usize; ABREAST];
-        for _ in 0..model.trees[tree].depth {
-            for (lane, at) in at.iter_mut().enumerate() {
-                // SAFETY: nodes come from a fit or from `read_tree`, which both keep children inside the tree and inputs
-                // below the tile's width; `rows` is ABREAST × width long.
-                let (node, value) = unsafe {
-                    let node = *nodes.get_unchecked(*at);
-                    (node, *rows.get_unchecked(lane * self.width + node.input()))
-                };
-                let mut right = value > node.value;
-                if MISSING {
-                    right |= value.is_nan() & !node.missing_left();
-                }
-                *at = node.left() + usize::from(right);
-            }
+/// Leaf values of [`ABREAST`] rows; rows past the tile's end hold stale keys and are ignored by the caller.
+#[inline]
+fn walk(nodes: &[Node], depth: u32, keys: &[u32]) -> [f32; ABREAST] {
+    let mut at = [0u32; ABREAST];
+    for _ in 0..depth {
+        for (lane, at) in at.iter_mut().enumerate() {
+            // SAFETY: nodes come from a fit or from `read_tree`, which both keep children inside the tree and inputs below
+            // the tile's width, and `keys` holds ABREAST keys for each of them.
+            let (node, key) = unsafe {
+                let node = nodes.get_unchecked(*at as usize);
+                (
+                    node,
+                    *keys.get_unchecked(usize::from(node.input) * ABREAST + lane),
+                )
+            };
+            *at = u32::from(node.left) + u32::from(key > node.key);
         }
-        // SAFETY: as above, `at` stays inside the tree.
-        at.map(|position| unsafe { nodes.get_unchecked(position).value })
     }
+    // SAFETY: as above, `at` stays inside the tree.
+    at.map(|position| unsafe { nodes.get_unchecked(position as usize).value() })
 }
