@@ -10,7 +10,7 @@ use super::objective;
 use super::options::{CheckedTreesOptions, Growth, Mode, Objective};
 use super::record::Recorder;
 use super::sides::{Plan, SideRows};
-use super::split::{SplitRules, leaf_value, shrink};
+use super::split::{SplitRules, leaf_value};
 use crate::control::{Control, Progress};
 use crate::error::{DataError, GpuError};
 use crate::instructions::Instructions;
@@ -516,10 +516,7 @@ impl<'a> Run<'a> {
                         rows.iter()
                             .map(|&row| (residual(row as usize), weight(row as usize))),
                     );
-                    let quantile = weighted_quantile(pairs, alpha);
-                    let weight = h / (h + options.l2);
-                    (shrink(quantile * weight, options.l1 / (h + options.l2)))
-                        .clamp(bounds.0, bounds.1)
+                    weighted_quantile(pairs, alpha).clamp(bounds.0, bounds.1)
                 }
             };
             grower.nodes[leaf.node as usize].value = f64::from((factor * value) as f32);

@@ -553,8 +553,11 @@ impl Side<'_> {
         let shift = 8 * (self.slot % LANES);
         let cut = self.bin;
         if self.levels {
+            // With missing rows on the right, ask for the level twice rather than for bin 0.
+            let also = if self.missing_left { 0 } else { cut };
             return stable_partition(rows, spare, |row| {
-                (lines[row as usize] >> shift) as u8 == cut
+                let bin = (lines[row as usize] >> shift) as u8;
+                (bin == cut) | (bin == also)
             });
         }
         if self.missing_left {

@@ -35,8 +35,12 @@ pub(crate) enum MissingSide {
 pub(crate) enum Input {
     /// The column's number.
     Number { column: u32, missing: MissingSide },
-    /// 1 when the column has this level, else 0; [`MISSING_LEVEL`] asks whether it is missing.
-    Level { column: u32, level: u32 },
+    /// 1 when the column has this level (or is missing, if so asked), else 0; [`MISSING_LEVEL`] asks for missing alone.
+    Level {
+        column: u32,
+        level: u32,
+        or_missing: bool,
+    },
     /// The column's level, looked up in a statistics table.
     Statistic {
         column: u32,
@@ -303,8 +307,12 @@ fn write_input(input: Input, out: &mut Writer) {
             out.u32(column);
             out.u32(table);
         }
-        Input::Level { column, level } => {
-            out.u8(4);
+        Input::Level {
+            column,
+            level,
+            or_missing,
+        } => {
+            out.u8(4 + u8::from(or_missing));
             out.u32(column);
             out.u32(level);
         }
@@ -337,12 +345,16 @@ fn read_input(
                 missing,
             })
         }
-        (4, ColumnKind::Categorical) => {
+        (4 | 5, ColumnKind::Categorical) => {
             let level = from.u32()?;
             if level != MISSING_LEVEL && level as usize >= LEVELS_MAX {
                 return Err(DecodeError::Invalid { what: WHAT });
             }
-            Ok(Input::Level { column, level })
+            Ok(Input::Level {
+                column,
+                level,
+                or_missing: kind == 5,
+            })
         }
         _ => Err(DecodeError::Invalid { what: WHAT }),
     }

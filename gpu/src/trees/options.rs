@@ -170,7 +170,7 @@ impl Default for TreesOptions {
             early_stopping: 0,
             train_loss: true,
             monotone: Vec::new(),
-            one_vs_rest_levels: 8,
+            one_vs_rest_levels: 64,
             category_smoothing: 10.0,
         }
     }
@@ -214,6 +214,8 @@ impl TreesOptions {
             l2: 0.0,
             node_column_fraction: 0.4,
             min_bin_rows: 1,
+            // A random column or cut that isolates one of many levels says too little; their statistics say more.
+            one_vs_rest_levels: 8,
             ..Self::default()
         }
     }

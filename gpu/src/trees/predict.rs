@@ -162,15 +162,24 @@ impl TileRows {
                 (Input::Number { missing, .. }, Column::Numeric(values)) => {
                     self.put(at, rows, |row| key(values[row], missing));
                 }
-                (Input::Level { level, .. }, Column::Categorical { codes, levels }) => {
+                (
+                    Input::Level {
+                        level, or_missing, ..
+                    },
+                    Column::Categorical { codes, levels },
+                ) => {
                     // A code past the dictionary is missing, whatever it says.
                     let known = |code: u32| if code < *levels { code } else { MISSING_LEVEL };
+                    let also = if or_missing { MISSING_LEVEL } else { level };
                     let (no, yes) = (order_key(0.0), order_key(1.0));
-                    self.put(
-                        at,
-                        rows,
-                        |row| if known(codes[row]) == level { yes } else { no },
-                    );
+                    self.put(at, rows, |row| {
+                        let code = known(codes[row]);
+                        if code == level || code == also {
+                            yes
+                        } else {
+                            no
+                        }
+                    });
                 }
                 (Input::Statistic { table, missing, .. }, Column::Categorical { codes, .. }) => {
                     let table = &model.tables[table as usize];

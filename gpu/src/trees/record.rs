@@ -21,7 +21,7 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     pub(crate) fn new(features: &[Feature]) -> Self {
-        let width = |feature: &Feature| if feature.is_levels() { feature.bins } else { 2 };
+        let width = |feature: &Feature| 2 * if feature.is_levels() { feature.bins } else { 1 };
         Self {
             inputs: Vec::new(),
             trees: Vec::new(),
@@ -120,7 +120,15 @@ impl Recorder {
                 } else {
                     levels[bin - 1]
                 };
-                (bin, 0.5, Input::Level { column, level })
+                (
+                    2 * bin + usize::from(missing_left),
+                    0.5,
+                    Input::Level {
+                        column,
+                        level,
+                        or_missing: missing_left,
+                    },
+                )
             }
             (Scale::Ordered { cuts }, source) => {
                 // The last bin: every number goes left and only missing values right.

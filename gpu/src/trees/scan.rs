@@ -48,58 +48,61 @@ impl Best {
     }
 }
 
-/// Every cut between neighbouring bins, with missing rows right and, where there are any, left.
-pub(crate) fn scan_ordered(
+/// How bins combine into a left side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Shape {
+    /// The candidate bin alone, instead of all bins up to it.
+    levels: bool,
+    /// Whether bin 0 is on the left as well.
+    missing_left: bool,
+}
+
+impl Shape {
+    /// First candidate bin, and what is added to it in a candidate's number.
+    fn first(self) -> (usize, i32) {
+        let first = usize::from(!self.levels || self.missing_left);
+        (first, if self.missing_left { MISSING_LEFT } else { 0 })
+    }
+}
+
+/// Every cut between neighbouring bins, or with `levels` every level against the rest; missing rows are tried on the
+/// right and, where there are any, on the left.
+pub(crate) fn scan(
     set: Instructions,
     l1: bool,
+    levels: bool,
     histogram: &[i64],
     t: &ScanTotals,
     best: &mut Best,
 ) {
     let missing = histogram[..LANES].iter().any(|&sum| sum != 0);
-    scan(
+    scan_shape(
         set,
         l1,
         histogram,
         t,
         best,
-        Shape::Ordered {
+        Shape {
+            levels,
             missing_left: false,
         },
     );
     if missing {
-        scan(
+        scan_shape(
             set,
             l1,
             histogram,
             t,
             best,
-            Shape::Ordered { missing_left: true },
+            Shape {
+                levels,
+                missing_left: true,
+            },
         );
     }
 }
 
-/// Every level against the rest.
-pub(crate) fn scan_levels(
-    set: Instructions,
-    l1: bool,
-    histogram: &[i64],
-    t: &ScanTotals,
-    best: &mut Best,
-) {
-    scan(set, l1, histogram, t, best, Shape::Levels);
-}
-
-/// How bins combine into a left side.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shape {
-    /// All bins up to the candidate, with or without bin 0.
-    Ordered { missing_left: bool },
-    /// The candidate bin alone.
-    Levels,
-}
-
-fn scan(
+fn scan_shape(
     set: Instructions,
     l1: bool,
     histogram: &[i64],
@@ -130,21 +133,15 @@ fn scan(
 }
 
 fn portable<const L1: bool>(histogram: &[i64], t: &ScanTotals, best: &mut Best, shape: Shape) {
-    let (first, start) = match shape {
-        Shape::Levels => (0, 0),
-        Shape::Ordered { missing_left } => (1, if missing_left { MISSING_LEFT } else { 0 }),
-    };
-    let mut left = [0i64; LANES];
-    if start != 0 {
-        left.copy_from_slice(&histogram[..LANES]);
+    let (first, start) = shape.first();
+    let mut base = [0i64; LANES];
+    if shape.missing_left {
+        base.copy_from_slice(&histogram[..LANES]);
     }
+    let mut left = base;
     for (offset, line) in histogram[first * LANES..].chunks_exact(LANES).enumerate() {
         for lane in 0..LANES {
-            left[lane] = if shape == Shape::Levels {
-                line[lane]
-            } else {
-                left[lane] + line[lane]
-            };
+            left[lane] = line[lane] + if shape.levels { base[lane] } else { left[lane] };
             let (gl, hl) = (gradient(left[lane]), hessian(left[lane]));
             let (gr, hr) = (t.g.wrapping_sub(gl), t.h.wrapping_sub(hl));
             let (a, b) = (shrunk::<L1>(gl, t.l1), shrunk::<L1>(gr, t.l1));
@@ -176,7 +173,7 @@ mod avx2 {
         _mm256_sub_epi32, _mm256_sub_ps,
     };
 
-    use super::{Best, GRADIENT_UNIT, MISSING_LEFT, ScanTotals, Shape};
+    use super::{Best, GRADIENT_UNIT, ScanTotals, Shape};
     use crate::trees::bins::LANES;
 
     /// Where lane `i` of the shuffled halves comes from.
@@ -228,22 +225,20 @@ mod avx2 {
         best: &mut Best,
         shape: Shape,
     ) {
-        let (first, start) = match shape {
-            Shape::Levels => (0, 0),
-            Shape::Ordered { missing_left } => (1, if missing_left { MISSING_LEFT } else { 0 }),
-        };
-        let levels = shape == Shape::Levels;
+        let (first, start) = shape.first();
         let load = |line: &[i64]| -> (__m256i, __m256i) {
             debug_assert_eq!(line.len(), LANES);
             let at = line.as_ptr().cast::<__m256i>();
             // SAFETY: a line is eight i64, two vectors.
             unsafe { (_mm256_loadu_si256(at), _mm256_loadu_si256(at.add(1))) }
         };
-        let (mut left_low, mut left_high) = if start == 0 {
-            (_mm256_setzero_si256(), _mm256_setzero_si256())
-        } else {
+        let nothing = (_mm256_setzero_si256(), _mm256_setzero_si256());
+        let base = if shape.missing_left {
             load(&histogram[..LANES])
+        } else {
+            nothing
         };
+        let (mut left_low, mut left_high) = base;
         let (g, h) = (_mm256_set1_epi32(t.g), _mm256_set1_epi32(t.h));
         let below = _mm256_set1_epi32(t.floor - 1);
         let (l1, factor, shift) = (
@@ -257,14 +252,13 @@ mod avx2 {
         let mut candidate = _mm256_set1_epi32(first as i32 + start);
         for line in histogram[first * LANES..].chunks_exact(LANES) {
             let (low, high) = load(line);
-            (left_low, left_high) = if levels {
-                (low, high)
+            let before = if shape.levels {
+                base
             } else {
-                (
-                    _mm256_add_epi64(left_low, low),
-                    _mm256_add_epi64(left_high, high),
-                )
+                (left_low, left_high)
             };
+            left_low = _mm256_add_epi64(before.0, low);
+            left_high = _mm256_add_epi64(before.1, high);
             let (gl, hl) = halves(left_low, left_high);
             let (gr, hr) = (_mm256_sub_epi32(g, gl), _mm256_sub_epi32(h, hl));
             let allowed =
@@ -353,15 +347,15 @@ mod tests {
                 h_factor: 0.9 / h as f32,
                 h_shift: shift,
             };
-            for shape in [
-                Shape::Levels,
-                Shape::Ordered {
-                    missing_left: false,
-                },
-                Shape::Ordered { missing_left: true },
-            ] {
+            for (levels, missing_left) in
+                [(false, false), (false, true), (true, false), (true, true)]
+            {
+                let shape = Shape {
+                    levels,
+                    missing_left,
+                };
                 let mut expected = Best::above(0.0);
-                scan(
+                scan_shape(
                     Instructions::Baseline,
                     l1 > 0.0,
                     &lines,
@@ -371,12 +365,19 @@ mod tests {
                 );
                 for set in Instructions::available() {
                     let mut found = Best::above(0.0);
-                    scan(set, l1 > 0.0, &lines, &t, &mut found, shape);
+                    scan_shape(set, l1 > 0.0, &lines, &t, &mut found, shape);
                     assert_eq!(found, expected, "{set:?} {shape:?}");
                 }
             }
             let mut best = Best::above(0.0);
-            scan_ordered(Instructions::detect(), l1 > 0.0, &lines, &t, &mut best);
+            scan(
+                Instructions::detect(),
+                l1 > 0.0,
+                false,
+                &lines,
+                &t,
+                &mut best,
+            );
             for lane in 0..LANES {
                 assert!(
                     (best.gain[lane] - brute_force(&lines, lane, &t)).abs()

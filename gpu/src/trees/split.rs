@@ -5,7 +5,7 @@
 
 use super::bins::{Block, Feature, Grid, LANES};
 use super::histogram::{gradient, hessian};
-use super::scan::{Best, GRADIENT_UNIT, ScanTotals, scan_levels, scan_ordered};
+use super::scan::{Best, GRADIENT_UNIT, ScanTotals, scan};
 use crate::instructions::Instructions;
 use crate::random::{Stream, draw};
 
@@ -40,7 +40,7 @@ pub(crate) struct Split {
     pub(crate) slot: usize,
     /// Ordered: the last bin that goes left. Levels: the bin that goes left alone.
     pub(crate) bin: u8,
-    /// Where rows of bin 0 go (ordered features only).
+    /// Whether rows of bin 0 go left (a split on bin 0 alone sends them left anyway).
     pub(crate) missing_left: bool,
     /// Packed sum of the left child.
     pub(crate) left: i64,
@@ -53,7 +53,7 @@ fn score(g: f64, h: f64, rules: &SplitRules) -> f64 {
 }
 
 /// Soft threshold.
-pub(crate) fn shrink(g: f64, l1: f64) -> f64 {
+fn shrink(g: f64, l1: f64) -> f64 {
     g.signum() * (g.abs() - l1).max(0.0)
 }
 
@@ -136,12 +136,7 @@ pub(crate) fn best_split(
     for (index, block) in grid.blocks.iter().enumerate() {
         let lines = &histogram[block.offset..block.offset + block.bins * LANES];
         let mut best = Best::above(parent);
-        let scan = if block.levels {
-            scan_levels
-        } else {
-            scan_ordered
-        };
-        scan(set, rules.l1 > 0.0, lines, &totals, &mut best);
+        scan(set, rules.l1 > 0.0, block.levels, lines, &totals, &mut best);
         for lane in 0..block.lanes {
             let slot = index * LANES + lane;
             let feature = grid.slots[slot];
@@ -166,10 +161,10 @@ pub(crate) fn best_split(
 /// Sums the left side of a candidate.
 fn left_sum(lines: &[i64], levels: bool, lane: usize, bin: u8, missing_left: bool) -> i64 {
     let at = |bin: usize| lines[bin * LANES + lane];
-    if levels {
-        return at(usize::from(bin));
-    }
     let start = if missing_left { at(0) } else { 0 };
+    if levels {
+        return start + at(usize::from(bin));
+    }
     start + (1..=usize::from(bin)).map(at).sum::<i64>()
 }
 
@@ -203,21 +198,14 @@ fn confirm(
         gain,
         slot,
         bin,
-        missing_left: default_side(lines, lane, block, left, right, missing_left),
+        missing_left: default_side(lines, lane, left, right, missing_left),
         left,
     })
 }
 
 /// Without missing rows in the node, a missing value at prediction goes where more rows went.
-fn default_side(
-    lines: &[i64],
-    lane: usize,
-    block: &Block,
-    left: i64,
-    right: i64,
-    learned: bool,
-) -> bool {
-    if block.levels || lines[lane] != 0 {
+fn default_side(lines: &[i64], lane: usize, left: i64, right: i64, learned: bool) -> bool {
+    if lines[lane] != 0 {
         learned
     } else {
         hessian(left) >= hessian(right)
@@ -273,7 +261,6 @@ pub(crate) fn best_split_scalar(
         let missing_left = default_side(
             lines,
             split.slot % LANES,
-            block,
             split.left,
             right,
             split.missing_left,
@@ -320,16 +307,13 @@ impl ScalarSearch<'_> {
                 some => some,
             },
         };
-        let passes = if block.levels || at(0) == 0 { 1 } else { 2 };
+        let passes = if at(0) == 0 { 1 } else { 2 };
         for pass in 0..passes {
-            let mut left = if pass == 1 { at(0) } else { 0 };
-            let first = usize::from(!block.levels);
+            let base = if pass == 1 { at(0) } else { 0 };
+            let mut left = base;
+            let first = usize::from(!block.levels || pass == 1);
             for bin in first..feature.bins {
-                left = if block.levels {
-                    at(bin)
-                } else {
-                    left + at(bin)
-                };
+                left = at(bin) + if block.levels { base } else { left };
                 if only.is_none_or(|only| only == bin) {
                     self.candidate(
                         id,
