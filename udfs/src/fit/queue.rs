@@ -24,7 +24,7 @@ const STEP_ASIDE_MAX: u32 = 4;
 const CANCEL_POLL: Duration = Duration::from_millis(50);
 
 /// What a list of fits obeys.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct FitLimits {
     /// Raised to stop the statement.
     pub cancel: CancelToken,

@@ -74,8 +74,9 @@ pub struct Shared {
     pub keys: Vec<KeyColumn>,
     /// Columns that every model sees.
     pub features: FeatureSet,
-    /// How key columns become further features of the parent model, found by name among the keys.
-    pub parent_features: FeatureSet,
+    /// How key columns become further model columns, after those of `features`; found by name among the keys. Inside a
+    /// group they are constant, to the parent they tell the groups apart.
+    pub key_features: FeatureSet,
 }
 
 impl Shared {
@@ -87,7 +88,7 @@ impl Shared {
             key.write(&mut writer);
         }
         self.features.write(&mut writer);
-        self.parent_features.write(&mut writer);
+        self.key_features.write(&mut writer);
         writer.into_bytes()
     }
 
@@ -102,23 +103,21 @@ impl Shared {
             .map(|_| KeyColumn::read(&mut reader))
             .collect::<Result<Vec<_>, _>>()?;
         let features = FeatureSet::read(&mut reader)?;
-        let parent_features = FeatureSet::read(&mut reader)?;
+        let key_features = FeatureSet::read(&mut reader)?;
         let is_key = |name: &str| keys.iter().any(|key: &KeyColumn| key.name == name);
-        if !parent_features
+        if !key_features
             .columns
             .iter()
             .all(|column| is_key(&column.name))
         {
-            return Err(ModelError::damaged(
-                "the parent's columns are not key columns",
-            ));
+            return Err(ModelError::damaged("a key feature is not a key column"));
         }
         reader.finish()?;
         Ok(Self {
             label,
             keys,
             features,
-            parent_features,
+            key_features,
         })
     }
 }

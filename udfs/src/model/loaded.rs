@@ -195,23 +195,30 @@ impl LoadedModel {
     pub fn score(&self, arrays: &[ArrayRef], rows: usize) -> Result<Scores, ModelError> {
         let shared = self.artefact.shared();
         let (key_arrays, feature_arrays) = arrays.split_at(shared.keys.len().min(arrays.len()));
-        let columns = shared.features.encode(feature_arrays)?;
+        let mut columns = shared.features.encode(feature_arrays)?;
         if shared.keys.is_empty() {
             let matrix = matrix(columns, rows)?;
             let values = self.parent.score(&matrix, &shared.label)?;
+            let outputs = shared.label.outputs();
             return Ok(Scores {
-                outputs: shared.label.outputs(),
+                outputs,
                 values,
                 levels: vec![Level::Model; rows],
             });
         }
-        self.score_groups(key_arrays, columns, rows)
+        let key_of = |name: &str| shared.keys.iter().position(|key| key.name == name);
+        let key_columns = shared.key_features.columns.iter();
+        let used: Vec<ArrayRef> = key_columns
+            .filter_map(|column| key_of(&column.name).map(|key| Arc::clone(&key_arrays[key])))
+            .collect();
+        columns.extend(shared.key_features.encode(&used)?);
+        self.score_groups(key_arrays, &matrix(columns, rows)?, rows)
     }
 
     fn score_groups(
         &self,
         key_arrays: &[ArrayRef],
-        columns: Vec<Column>,
+        features: &Matrix,
         rows: usize,
     ) -> Result<Scores, ModelError> {
         let shared = self.artefact.shared();
@@ -223,7 +230,6 @@ impl LoadedModel {
         {
             by_key.entry(key).or_default().push(row as u32);
         }
-        let features = matrix(columns, rows)?;
         let mut values = vec![0.0; rows * outputs];
         let mut levels = vec![Level::Parent; rows];
         let mut parent_share = vec![1.0; rows];
@@ -235,7 +241,7 @@ impl LoadedModel {
                 continue;
             };
             let model = self.group_model(group)?;
-            let scores = model.score_rows(&features, members, &shared.label)?;
+            let scores = model.score_rows(features, members, &shared.label)?;
             for (&row, scores) in members.iter().zip(scores.chunks_exact(outputs)) {
                 let row = row as usize;
                 levels[row] = Level::Group;
@@ -245,7 +251,7 @@ impl LoadedModel {
                 }
             }
         }
-        self.add_parent(key_arrays, features, &parent_share, &mut values)?;
+        self.add_parent(features, &parent_share, &mut values)?;
         Ok(Scores {
             outputs,
             values,
@@ -256,8 +262,7 @@ impl LoadedModel {
     /// Adds the parent's part to the rows in which it has a share.
     fn add_parent(
         &self,
-        key_arrays: &[ArrayRef],
-        features: Matrix,
+        features: &Matrix,
         parent_share: &[f64],
         values: &mut [f64],
     ) -> Result<(), ModelError> {
@@ -269,19 +274,7 @@ impl LoadedModel {
         if members.is_empty() {
             return Ok(());
         }
-        let position = |name: &str| shared.keys.iter().position(|key| key.name == name);
-        let arrays: Vec<ArrayRef> = shared
-            .parent_features
-            .columns
-            .iter()
-            .filter_map(|column| {
-                position(&column.name).map(|position| Arc::clone(&key_arrays[position]))
-            })
-            .collect();
-        let mut columns = features.columns().to_vec();
-        columns.extend(shared.parent_features.encode(&arrays)?);
-        let features = matrix(columns, parent_share.len())?;
-        let scores = self.parent.score_rows(&features, &members, &shared.label)?;
+        let scores = self.parent.score_rows(features, &members, &shared.label)?;
         for (&row, scores) in members.iter().zip(scores.chunks_exact(outputs)) {
             let row = row as usize;
             for (value, score) in values[row * outputs..].iter_mut().zip(scores) {

@@ -1,0 +1,414 @@
+//! What did the statement ask for, beyond its query? Options by name, unit and range, once each.
+
+use std::time::Duration;
+
+use tarn_udfs::model::label::Task;
+
+use super::error::TrainError;
+use super::metric::Metric;
+use crate::suggest::nearest;
+
+/// Default time for a search.
+pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
+/// Most trials of one statement.
+pub const TRIALS_MAX: u64 = 10_000;
+
+/// An option's value as the statement spells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OptionValue {
+    /// A number, in its own digits.
+    Number(String),
+    /// A quoted text.
+    Text(String),
+    /// A bare word, such as `true` or `log_loss`.
+    Word(String),
+}
+
+impl OptionValue {
+    /// The value as written, without quotes.
+    pub fn spelling(&self) -> &str {
+        match self {
+            Self::Number(text) | Self::Text(text) | Self::Word(text) => text,
+        }
+    }
+
+    /// A real number; quoted digits count too.
+    pub fn as_real(&self) -> Option<f64> {
+        self.spelling()
+            .trim()
+            .parse::<f64>()
+            .ok()
+            .filter(|value| value.is_finite())
+    }
+
+    /// A whole number that is not negative.
+    pub fn as_count(&self) -> Option<u64> {
+        let real = self.as_real()?;
+        let whole = self.spelling().trim().parse::<u64>().ok();
+        whole.or_else(|| (real >= 0.0 && real.fract() == 0.0 && real < 9e15).then_some(real as u64))
+    }
+
+    /// A truth value.
+    pub fn as_flag(&self) -> Option<bool> {
+        match self.spelling().to_ascii_lowercase().as_str() {
+            "true" | "on" | "yes" | "1" => Some(true),
+            "false" | "off" | "no" | "0" => Some(false),
+            _ => None,
+        }
+    }
+
+    /// A length of time; the unit must be written.
+    pub fn as_duration(&self) -> Option<Duration> {
+        let text = self.spelling().trim();
+        let split = text.find(|c: char| !(c.is_ascii_digit() || c == '.'))?;
+        let (number, unit) = text.split_at(split);
+        let number: f64 = number.parse().ok()?;
+        let seconds = match unit.trim().to_ascii_lowercase().as_str() {
+            "ms" | "millisecond" | "milliseconds" => 1e-3,
+            "s" | "sec" | "secs" | "second" | "seconds" => 1.0,
+            "m" | "min" | "mins" | "minute" | "minutes" => 60.0,
+            "h" | "hour" | "hours" => 3_600.0,
+            "d" | "day" | "days" => 86_400.0,
+            _ => return None,
+        };
+        let total = number * seconds;
+        (total > 0.0 && total <= 31_536_000.0).then(|| Duration::from_secs_f64(total))
+    }
+}
+
+/// A family of learners that AUTOML may try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// Gradient-boosted trees, and averages of independent trees.
+    Trees,
+    /// Elastic-net linear regression.
+    Linear,
+    /// Elastic-net logistic regression.
+    Logistic,
+    /// The mean, or the class frequencies.
+    Baseline,
+}
+
+impl Family {
+    /// Every family.
+    pub const ALL: [Self; 4] = [Self::Trees, Self::Linear, Self::Logistic, Self::Baseline];
+
+    /// Its SQL name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Trees => "trees",
+            Self::Linear => "linear",
+            Self::Logistic => "logistic",
+            Self::Baseline => "baseline",
+        }
+    }
+}
+
+/// Options of CREATE MODEL that passed their checks.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrainOptions {
+    /// Task, when the statement overrides what the label says.
+    pub task: Option<Task>,
+    /// What selection minimises or maximises; the task's default otherwise.
+    pub metric: Option<Metric>,
+    /// Time for the whole search; `None` is no limit.
+    pub timeout: Option<Duration>,
+    /// Most trials; a run limited only by trials gives the same bytes every time.
+    pub trials_max: Option<u32>,
+    /// Seed of every random choice.
+    pub seed: u64,
+    /// Share of rows that only the report sees.
+    pub test_size: f64,
+    /// Folds of the cross-validation.
+    pub folds: Option<u32>,
+    /// The class that `predict_proba` reports.
+    pub positive_label: Option<String>,
+    /// Families that may be tried.
+    pub families: Vec<Family>,
+    /// Notices about options that were read and have no effect.
+    pub notices: Vec<String>,
+}
+
+impl Default for TrainOptions {
+    fn default() -> Self {
+        Self {
+            task: None,
+            metric: None,
+            timeout: Some(TIMEOUT_DEFAULT),
+            trials_max: None,
+            seed: 0,
+            test_size: 0.2,
+            folds: None,
+            positive_label: None,
+            families: Family::ALL.to_vec(),
+            notices: Vec::new(),
+        }
+    }
+}
+
+const KNOWN: [&str; 11] = [
+    "task",
+    "metric",
+    "timeout",
+    "max_trials",
+    "seed",
+    "test_size",
+    "folds",
+    "positive_label",
+    "algorithms",
+    "exclude_algorithms",
+    "device",
+];
+
+/// Names that the design reserves for later capabilities.
+const LATER: [&str; 15] = [
+    "trial_early_stopping",
+    "early_stopping_rounds",
+    "search",
+    "split_column",
+    "sample_weight",
+    "class_weights",
+    "imputers",
+    "max_groups",
+    "explain",
+    "prediction_intervals",
+    "results_table",
+    "background",
+    "promote",
+    "skip_if_unchanged",
+    "keep_versions",
+];
+
+impl TrainOptions {
+    /// Checks the options of WITH and of AUTOML together.
+    pub fn check<'a>(
+        given: impl IntoIterator<Item = &'a (String, OptionValue)>,
+        place: &str,
+    ) -> Result<Self, TrainError> {
+        let mut options = Self::default();
+        let mut seen: Vec<String> = Vec::new();
+        for (name, value) in given {
+            let key = name.to_ascii_lowercase();
+            if seen.contains(&key) {
+                return Err(TrainError::DuplicateOption { name: key });
+            }
+            options.set(&key, name, value, place)?;
+            seen.push(key);
+        }
+        // Without a limit of its own, a run that counts trials is not cut by the clock: that makes it repeatable.
+        if options.trials_max.is_some() && !seen.iter().any(|name| name == "timeout") {
+            options.timeout = None;
+        }
+        Ok(options)
+    }
+
+    fn set(
+        &mut self,
+        key: &str,
+        name: &str,
+        value: &OptionValue,
+        place: &str,
+    ) -> Result<(), TrainError> {
+        let refuse = |accepted: &str| bad_value(name, value, accepted);
+        match key {
+            "task" => {
+                self.task = Some(
+                    parse_task(value).ok_or_else(|| refuse("'regression' or 'classification'"))?,
+                )
+            }
+            "metric" => {
+                self.metric =
+                    Some(Metric::parse(value.spelling()).ok_or_else(|| refuse(&Metric::names()))?);
+            }
+            "timeout" => {
+                let accepted =
+                    "a duration with its unit, at most one year, such as '60 s' or '30 min'";
+                self.timeout = Some(value.as_duration().ok_or_else(|| refuse(accepted))?);
+            }
+            "max_trials" => {
+                let count = value
+                    .as_count()
+                    .filter(|count| (1..=TRIALS_MAX).contains(count));
+                self.trials_max = Some(count.ok_or_else(|| refuse("1 to 10000"))? as u32);
+            }
+            "seed" => {
+                self.seed = value
+                    .as_count()
+                    .ok_or_else(|| refuse("a whole number, 0 or more"))?
+            }
+            "test_size" => {
+                let share = value.as_real().filter(|share| (0.05..=0.5).contains(share));
+                self.test_size = share.ok_or_else(|| refuse("a share of the rows, 0.05 to 0.5"))?;
+            }
+            "folds" => {
+                let count = value.as_count().filter(|count| (2..=20).contains(count));
+                self.folds = Some(count.ok_or_else(|| refuse("2 to 20"))? as u32);
+            }
+            "positive_label" => self.positive_label = Some(value.spelling().to_owned()),
+            "algorithms" => self.families = parse_families(name, value)?,
+            "exclude_algorithms" => {
+                let excluded = parse_families(name, value)?;
+                self.families.retain(|family| !excluded.contains(family));
+                if self.families.is_empty() {
+                    return Err(refuse("a list that leaves at least one algorithm"));
+                }
+            }
+            "device" => self.set_device(name, value)?,
+            _ if LATER.contains(&key) => {
+                return Err(TrainError::OptionNotSupported {
+                    name: name.to_owned(),
+                });
+            }
+            _ => return Err(unknown_option(place, name, &KNOWN)),
+        }
+        Ok(())
+    }
+
+    fn set_device(&mut self, name: &str, value: &OptionValue) -> Result<(), TrainError> {
+        match value.spelling().to_ascii_lowercase().as_str() {
+            "cpu" | "auto" => Ok(()),
+            // A GPU that was asked for and is not there is an error, never a quiet CPU.
+            "gpu" | "cuda" => Err(TrainError::OptionNotSupported {
+                name: format!("{name} = gpu"),
+            }),
+            _ => Err(bad_value(name, value, "'auto' or 'cpu'")),
+        }
+    }
+}
+
+/// The error for a value that an option does not accept.
+pub fn bad_value(name: &str, value: &OptionValue, accepted: &str) -> TrainError {
+    TrainError::OptionValue {
+        name: name.to_owned(),
+        value: value.spelling().to_owned(),
+        accepted: accepted.to_owned(),
+    }
+}
+
+/// The error for a name that is not an option of `place`.
+pub fn unknown_option(place: &str, name: &str, known: &[&str]) -> TrainError {
+    TrainError::UnknownOption {
+        place: place.to_owned(),
+        name: name.to_owned(),
+        suggestion: nearest(name, known.iter().copied()),
+        known: known.iter().map(|&name| name.to_owned()).collect(),
+    }
+}
+
+fn parse_task(value: &OptionValue) -> Option<Task> {
+    match value.spelling().to_ascii_lowercase().as_str() {
+        "regression" => Some(Task::Regression),
+        "classification" | "binary" | "multiclass" => Some(Task::Classification),
+        _ => None,
+    }
+}
+
+fn parse_families(name: &str, value: &OptionValue) -> Result<Vec<Family>, TrainError> {
+    let mut families = Vec::new();
+    for word in value
+        .spelling()
+        .split(',')
+        .map(str::trim)
+        .filter(|word| !word.is_empty())
+    {
+        let family = Family::ALL
+            .into_iter()
+            .find(|family| family.name().eq_ignore_ascii_case(word));
+        let unknown = || TrainError::UnknownAlgorithm {
+            name: word.to_owned(),
+            suggestion: nearest(word, Family::ALL.map(Family::name).into_iter()),
+        };
+        let family = family.ok_or_else(unknown)?;
+        if !families.contains(&family) {
+            families.push(family);
+        }
+    }
+    if families.is_empty() {
+        return Err(bad_value(name, value, "a list such as 'trees, linear'"));
+    }
+    Ok(families)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(name: &str, value: OptionValue) -> Result<TrainOptions, TrainError> {
+        TrainOptions::check(&[(name.to_owned(), value)], "WITH")
+    }
+
+    fn text(value: &str) -> OptionValue {
+        OptionValue::Text(value.into())
+    }
+
+    #[test]
+    fn a_duration_needs_its_unit() {
+        assert_eq!(
+            check("timeout", text("1.5 min")).unwrap().timeout,
+            Some(Duration::from_secs(90))
+        );
+        assert_eq!(
+            check("timeout", text("250ms")).unwrap().timeout,
+            Some(Duration::from_millis(250))
+        );
+        for bad in [
+            OptionValue::Number("60".into()),
+            text("60"),
+            text("-1 s"),
+            text("0 s"),
+            text("5 parsecs"),
+        ] {
+            assert_eq!(check("timeout", bad).unwrap_err().sqlstate(), Some("22023"));
+        }
+    }
+
+    #[test]
+    fn names_are_checked_with_a_suggestion() {
+        let error = check("max_trails", OptionValue::Number("3".into())).unwrap_err();
+        assert_eq!(error.to_string(), "unrecognized WITH option \"max_trails\"");
+        assert_eq!(
+            error.hint().as_deref(),
+            Some("Did you mean \"max_trials\"?")
+        );
+        assert_eq!(
+            check("results_table", text("x")).unwrap_err().sqlstate(),
+            Some("0A000")
+        );
+        let twice = [
+            ("seed".to_owned(), text("1")),
+            ("SEED".to_owned(), text("2")),
+        ];
+        assert_eq!(
+            TrainOptions::check(&twice, "WITH").unwrap_err().sqlstate(),
+            Some("42601")
+        );
+    }
+
+    #[test]
+    fn counting_trials_lifts_the_default_timeout_only() {
+        assert_eq!(TrainOptions::default().timeout, Some(TIMEOUT_DEFAULT));
+        let counted = check("max_trials", OptionValue::Number("5".into())).unwrap();
+        assert_eq!((counted.trials_max, counted.timeout), (Some(5), None));
+        let both = [
+            ("max_trials".to_owned(), text("5")),
+            ("timeout".to_owned(), text("10 s")),
+        ];
+        assert_eq!(
+            TrainOptions::check(&both, "WITH").unwrap().timeout,
+            Some(Duration::from_secs(10))
+        );
+    }
+
+    #[test]
+    fn algorithm_lists_are_read_and_checked() {
+        let chosen = check("algorithms", text("trees, LINEAR")).unwrap();
+        assert_eq!(chosen.families, [Family::Trees, Family::Linear]);
+        let error = check("exclude_algorithms", text("treees")).unwrap_err();
+        assert_eq!(error.hint().as_deref(), Some("Did you mean \"trees\"?"));
+        assert!(check("exclude_algorithms", text("trees,linear,logistic,baseline")).is_err());
+        assert_eq!(
+            check("device", text("gpu")).unwrap_err().sqlstate(),
+            Some("0A000")
+        );
+    }
+}
