@@ -17,6 +17,7 @@ mod relations;
 mod rows;
 pub mod session;
 pub mod snapshot;
+mod snapshot_of_state;
 
 pub use definitions::{quote_ident, quote_literal};
 pub use error::SystemError;

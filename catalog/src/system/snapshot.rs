@@ -61,6 +61,8 @@ pub struct Relation {
     pub owner: String,
     /// what COMMENT ON said
     pub comment: Option<String>,
+    /// what COMMENT ON COLUMN said, by column name
+    pub column_comments: BTreeMap<String, String>,
     /// what it is
     pub kind: RelationKind,
 }
@@ -90,8 +92,6 @@ pub struct Table {
     pub sequences: BTreeMap<String, u32>,
     /// CHECK, PRIMARY KEY, UNIQUE and FOREIGN KEY
     pub constraints: Vec<Constraint>,
-    /// what COMMENT ON COLUMN said, by column name
-    pub column_comments: BTreeMap<String, String>,
 }
 
 /// How an identity column treats values that the client gives.
@@ -146,6 +146,8 @@ pub enum ConstraintKind {
 /// The options of a sequence.
 #[derive(Debug, Clone, Copy)]
 pub struct Sequence {
+    /// `smallint`, `integer` or `bigint`
+    pub pg_type: PgType,
     /// first value
     pub start: i64,
     /// step

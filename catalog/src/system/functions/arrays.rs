@@ -6,7 +6,7 @@ use super::{Call, Function, Returns, integer, text};
 use crate::types::PgType;
 use datafusion::arrow::array::{Array, ArrayRef, AsArray};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields};
-use datafusion::common::plan_err;
+use datafusion::common::{internal_err, plan_err};
 use datafusion::error::Result;
 use datafusion::scalar::ScalarValue;
 
@@ -16,6 +16,11 @@ pub(crate) const SUBSCRIPTS: &str = "pg_subscripts";
 pub(crate) const EXPANDED: &str = "_pg_expandarray";
 /// Name of the function behind `array[i]`.
 pub(crate) const ELEMENT: &str = "pg_array_element";
+
+/// Name of the empty list behind `pg_partition_ancestors`, which the rewriting pass unnests.
+pub(crate) const NO_RELATIONS: &str = "pg_no_relations";
+/// Name of the mark on a subquery that gives an array, which the rewriting pass takes away.
+pub(crate) const ARRAY_SUBQUERY: &str = "pg_array_subquery";
 
 pub(super) fn functions() -> Vec<Function> {
     let immutable = Function::immutable;
@@ -29,6 +34,20 @@ pub(super) fn functions() -> Vec<Function> {
         immutable("array_to_string", &[2, 3], PgType::TEXT, join).with_nulls(),
         Function::immutable(SUBSCRIPTS, &[2], Returns::From(int_list), subscripts),
         Function::immutable(EXPANDED, &[1], Returns::From(expanded_list), expanded),
+        Function::stable(
+            NO_RELATIONS,
+            &[1],
+            PgType::REGCLASS.array().unwrap_or(PgType::TEXT),
+            |_| {
+                Ok(ScalarValue::List(ScalarValue::new_list_nullable(
+                    &[],
+                    &DataType::Int64,
+                )))
+            },
+        ),
+        Function::stable(ARRAY_SUBQUERY, &[1], Returns::From(array_of), |_| {
+            internal_err!("a subquery that gives an array was not planned")
+        }),
         Function::immutable(ELEMENT, &[2], Returns::From(element_field), element),
     ]
 }
@@ -57,6 +76,18 @@ fn bound(call: &Call, value: fn(i64, i64) -> i64) -> Result<ScalarValue> {
         )),
         _ => Ok(ScalarValue::Int32(None)),
     }
+}
+
+fn array_of(args: &[FieldRef]) -> Result<FieldRef> {
+    let Some(field) = args.first() else {
+        return plan_err!("ARRAY takes a subquery");
+    };
+    let item = field.as_ref().clone().with_name("item").with_nullable(true);
+    Ok(Arc::new(Field::new(
+        ARRAY_SUBQUERY,
+        DataType::List(Arc::new(item)),
+        true,
+    )))
 }
 
 fn int_list(_args: &[FieldRef]) -> Result<FieldRef> {

@@ -3,6 +3,7 @@
 use super::{Call, Function, boolean, integer};
 use crate::system::session::Signal;
 use crate::types::PgType;
+use datafusion::arrow::datatypes::DataType;
 use datafusion::error::Result;
 use datafusion::scalar::ScalarValue;
 
@@ -41,14 +42,9 @@ pub(super) fn functions() -> Vec<Function> {
             "pg_blocking_pids",
             &[1],
             PgType::INT4.array().unwrap_or(PgType::TEXT),
-            |call| {
-                Ok({
-                    let none = ScalarValue::new_list_nullable(
-                        &[],
-                        &datafusion::arrow::datatypes::DataType::Int32,
-                    );
-                    ScalarValue::List(none)
-                })
+            |_| {
+                let none = ScalarValue::new_list_nullable(&[], &DataType::Int32);
+                Ok(ScalarValue::List(none))
             },
         ),
     ]

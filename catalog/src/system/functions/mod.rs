@@ -30,7 +30,7 @@ use datafusion::logical_expr::{
 use datafusion::prelude::SessionContext;
 use datafusion::scalar::ScalarValue;
 
-pub(super) use arrays::{ELEMENT, EXPANDED, SUBSCRIPTS};
+pub(super) use arrays::{ARRAY_SUBQUERY, ELEMENT, EXPANDED, NO_RELATIONS, SUBSCRIPTS};
 pub(super) use casts::{REG_IN, REG_OUT, REG_TYPES};
 
 use super::session::SystemSession;
@@ -57,6 +57,11 @@ pub fn register_scalars(
         registry.register_udf(Arc::new(udf(function, session)))?;
     }
     Ok(())
+}
+
+/// Names of every scalar function of the system catalog.
+pub(super) fn function_names() -> impl Iterator<Item = &'static str> {
+    functions().into_iter().map(|function| function.name)
 }
 
 fn functions() -> Vec<Function> {

@@ -28,13 +28,13 @@ fn rows(contents: &Contents, rows: &mut Rows) {
             ]);
         }
     }
-    for (relation, table) in snapshot.tables() {
+    for relation in &snapshot.relations {
         let columns = contents
             .columns
             .get(&relation.oid)
             .map(Vec::as_slice)
             .unwrap_or_default();
-        for (name, comment) in &table.column_comments {
+        for (name, comment) in &relation.column_comments {
             let attnum = columns
                 .iter()
                 .position(|column| column.name == *name)

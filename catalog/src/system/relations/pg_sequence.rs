@@ -3,7 +3,6 @@
 use super::{Contents, Filler};
 use crate::system::rows::Rows;
 use crate::system::snapshot::{Relation, RelationKind, Sequence};
-use crate::types::PgType;
 
 pub(super) const FILLER: Filler = Filler::new("pg_sequence", rows);
 pub(super) const SEQUENCES: Filler = Filler::new("pg_sequences", sequences);
@@ -23,7 +22,7 @@ fn rows(contents: &Contents, rows: &mut Rows) {
     for (relation, sequence) in each(contents) {
         rows.add([
             ("seqrelid", relation.oid.into()),
-            ("seqtypid", PgType::INT8.oid.into()),
+            ("seqtypid", sequence.pg_type.oid.into()),
             ("seqstart", sequence.start.into()),
             ("seqincrement", sequence.increment.into()),
             ("seqmax", sequence.max.into()),
@@ -40,7 +39,7 @@ fn sequences(contents: &Contents, rows: &mut Rows) {
             ("schemaname", relation.schema.as_str().into()),
             ("sequencename", relation.name.as_str().into()),
             ("sequenceowner", relation.owner.as_str().into()),
-            ("data_type", PgType::INT8.oid.into()),
+            ("data_type", sequence.pg_type.oid.into()),
             ("start_value", sequence.start.into()),
             ("min_value", sequence.min.into()),
             ("max_value", sequence.max.into()),

@@ -1,0 +1,325 @@
+//! Subqueries that depend on the row around them, and that DataFusion cannot turn into joins.
+//!
+//! Such a subquery becomes a call of an asynchronous function of the outer columns that it refers to; the function
+//! runs the subquery for each distinct row of them, which is what SQL says it means
+//! (see [`super::correlated_exec`]). Catalog relations are small, and a subquery inside a CASE runs only for the rows
+//! that reach it.
+//!
+//! DataFusion keeps those that it can do: uncorrelated scalar subqueries, and EXISTS and IN that are conditions of a
+//! WHERE and correlated by plain equality.
+
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::{DataType, Field};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Column, DFSchema};
+use datafusion::error::Result;
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::expr::{Case, Exists, InSubquery};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::utils::{merge_schema, split_conjunction};
+use datafusion::logical_expr::{
+    BinaryExpr, Expr, Filter, LogicalPlan, Operator, Projection, Subquery, lit,
+};
+
+use super::correlated_exec::{Correlated, Mode};
+use crate::system::functions::ARRAY_SUBQUERY;
+
+/// Replaces the subqueries that DataFusion cannot run, innermost first.
+pub(super) fn rewrite(plan: LogicalPlan, state: &SessionState) -> Result<LogicalPlan> {
+    let state = Arc::new(state.clone());
+    Ok(plan
+        .transform_up_with_subqueries(|node| rewrite_node(node, &state))?
+        .data)
+}
+
+fn rewrite_node(node: LogicalPlan, state: &Arc<SessionState>) -> Result<Transformed<LogicalPlan>> {
+    let mut has_subquery = false;
+    node.apply_expressions(|expr| {
+        has_subquery |= expr.exists(|expr| Ok(is_subquery(expr)))?;
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    if !has_subquery {
+        return Ok(Transformed::no(node));
+    }
+    let inputs = node.inputs();
+    let schema = if inputs.is_empty() {
+        DFSchema::empty()
+    } else {
+        merge_schema(&inputs)
+    };
+    let is_filter = matches!(node, LogicalPlan::Filter(_));
+    let mut replacer = Replacer {
+        schema: &schema,
+        state,
+        count: 0,
+        is_filter,
+    };
+    let names = NamePreserver::new(&node);
+    let node = node
+        .map_expressions(|expr| {
+            let name = names.save(&expr);
+            let replaced = replacer.replace(expr, None)?;
+            Ok(Transformed::yes(name.restore(replaced)))
+        })?
+        .data;
+    if replacer.count == 0 {
+        return Ok(Transformed::no(node));
+    }
+    match node {
+        LogicalPlan::Filter(filter) => Ok(Transformed::yes(filter_below(filter)?)),
+        other => Ok(Transformed::yes(other.recompute_schema()?)),
+    }
+}
+
+/// Computes the condition in a projection below, since a filter with an asynchronous function may be pushed into a
+/// join, where DataFusion does not run those.
+fn filter_below(filter: Filter) -> Result<LogicalPlan> {
+    const CONDITION: &str = "pg_condition";
+    let schema = filter.input.schema().clone();
+    let columns: Vec<Expr> = schema
+        .iter()
+        .map(|field| Expr::Column(Column::from(field)))
+        .collect();
+    let mut with_condition = columns.clone();
+    with_condition.push(filter.predicate.alias(CONDITION));
+    let computed = LogicalPlan::Projection(Projection::try_new(with_condition, filter.input)?);
+    let condition = Expr::Column(Column::from_name(CONDITION));
+    let filtered = LogicalPlan::Filter(Filter::try_new(condition, Arc::new(computed))?);
+    Ok(LogicalPlan::Projection(Projection::try_new(
+        columns,
+        Arc::new(filtered),
+    )?))
+}
+
+fn is_subquery(expr: &Expr) -> bool {
+    matches!(
+        expr,
+        Expr::ScalarSubquery(_) | Expr::Exists(_) | Expr::InSubquery(_)
+    )
+}
+
+struct Replacer<'a> {
+    schema: &'a DFSchema,
+    state: &'a Arc<SessionState>,
+    /// how many were replaced
+    count: usize,
+    /// Is the expression the condition of a WHERE?
+    is_filter: bool,
+}
+
+impl Replacer<'_> {
+    /// `guard`: what must be true for the value to matter; None if it always does.
+    fn replace(&mut self, expr: Expr, guard: Option<Expr>) -> Result<Expr> {
+        if self.is_filter && guard.is_none() && is_plain_condition(&expr) {
+            return Ok(expr);
+        }
+        match expr {
+            Expr::BinaryExpr(BinaryExpr {
+                left,
+                op: Operator::And,
+                right,
+            }) if guard.is_none() => {
+                let left = self.replace(*left, None)?;
+                let right = self.replace(*right, None)?;
+                Ok(left.and(right))
+            }
+            Expr::Case(case) => self.replace_in_case(case, guard),
+            Expr::ScalarFunction(function) if function.name() == ARRAY_SUBQUERY => {
+                match function.args.into_iter().next() {
+                    Some(Expr::ScalarSubquery(subquery)) => {
+                        self.call(subquery, Mode::Array, guard, None)
+                    }
+                    other => {
+                        Ok(other.unwrap_or_else(|| lit(datafusion::scalar::ScalarValue::Null)))
+                    }
+                }
+            }
+            Expr::ScalarSubquery(subquery) if subquery.outer_ref_columns.is_empty() => {
+                Ok(Expr::ScalarSubquery(subquery))
+            }
+            Expr::ScalarSubquery(subquery) => self.call(subquery, Mode::Scalar, guard, None),
+            Expr::Exists(Exists { subquery, negated }) => {
+                let exists = self.call(subquery, Mode::Exists, guard, None)?;
+                Ok(if negated {
+                    Expr::Not(Box::new(exists))
+                } else {
+                    exists
+                })
+            }
+            Expr::InSubquery(InSubquery {
+                expr,
+                subquery,
+                negated,
+            }) => {
+                let needle = self.replace(*expr, guard.clone())?;
+                let is_in = self.call(subquery, Mode::In, guard, Some(needle))?;
+                Ok(if negated {
+                    Expr::Not(Box::new(is_in))
+                } else {
+                    is_in
+                })
+            }
+            other => {
+                // The conditions of a WHERE are at its top; below that a subquery is a value.
+                let is_filter = std::mem::replace(&mut self.is_filter, false);
+                let replaced = other
+                    .map_children(|child| self.replace(child, guard.clone()).map(Transformed::yes));
+                self.is_filter = is_filter;
+                Ok(replaced?.data)
+            }
+        }
+    }
+
+    /// A subquery behind THEN counts only in rows for which its WHEN is the first that is true.
+    fn replace_in_case(&mut self, case: Case, guard: Option<Expr>) -> Result<Expr> {
+        let is_filter = std::mem::replace(&mut self.is_filter, false);
+        let mut branches = Vec::with_capacity(case.when_then_expr.len());
+        for (when, then) in case.when_then_expr {
+            let reached = match &case.expr {
+                None => when.as_ref().clone(),
+                Some(operand) => operand.as_ref().clone().eq(when.as_ref().clone()),
+            };
+            let then_guard = conjunction(guard.clone(), &reached)?;
+            let when = self.replace(*when, guard.clone())?;
+            branches.push((Box::new(when), Box::new(self.replace(*then, then_guard)?)));
+        }
+        let operand = case
+            .expr
+            .map(|expr| self.replace(*expr, guard.clone()))
+            .transpose()?;
+        let other = case
+            .else_expr
+            .map(|expr| self.replace(*expr, guard))
+            .transpose()?;
+        self.is_filter = is_filter;
+        Ok(Expr::Case(Case::new(
+            operand.map(Box::new),
+            branches,
+            other.map(Box::new),
+        )))
+    }
+
+    fn call(
+        &mut self,
+        subquery: Subquery,
+        mode: Mode,
+        guard: Option<Expr>,
+        needle: Option<Expr>,
+    ) -> Result<Expr> {
+        self.count += 1;
+        let field = match mode {
+            Mode::Scalar => Field::clone(subquery.subquery.schema().field(0)).with_nullable(true),
+            Mode::Exists | Mode::In => Field::new("exists", DataType::Boolean, true),
+            Mode::Array => {
+                let item = Field::clone(subquery.subquery.schema().field(0))
+                    .with_name("item")
+                    .with_nullable(true);
+                Field::new("array", DataType::List(Arc::new(item)), true)
+            }
+        };
+        let outer = outer_columns(&subquery.subquery)?;
+        let mut arguments = vec![
+            guard.unwrap_or_else(|| lit(true)),
+            needle.unwrap_or_else(|| lit(true)),
+        ];
+        for (field, column) in &outer {
+            // A column of this query, or of one around it, which is then replaced in its turn.
+            arguments.push(if self.schema.has_column(column) {
+                Expr::Column(column.clone())
+            } else {
+                Expr::OuterReferenceColumn(field.clone(), column.clone())
+            });
+        }
+        let columns = outer.into_iter().map(|(_, column)| column).collect();
+        let function = Correlated::new(subquery.subquery, columns, mode, field, self.state.clone());
+        Ok(function.into_scalar_udf().call(arguments))
+    }
+}
+
+/// `guard AND reached`; what holds a subquery itself is left out, since a guard may only be too wide.
+fn conjunction(guard: Option<Expr>, reached: &Expr) -> Result<Option<Expr>> {
+    let mut all = guard;
+    for condition in split_conjunction(reached) {
+        if condition.exists(|expr| Ok(is_subquery(expr)))? {
+            continue;
+        }
+        all = Some(match all {
+            Some(guard) => guard.and(condition.clone()),
+            None => condition.clone(),
+        });
+    }
+    Ok(all)
+}
+
+/// The outer columns that a plan refers to, each once.
+fn outer_columns(
+    plan: &LogicalPlan,
+) -> Result<Vec<(datafusion::arrow::datatypes::FieldRef, Column)>> {
+    let mut found: Vec<(_, Column)> = Vec::new();
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            expr.apply(|expr| {
+                if let Expr::OuterReferenceColumn(field, column) = expr
+                    && !found.iter().any(|(_, known)| known == column)
+                {
+                    found.push((field.clone(), column.clone()));
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    Ok(found)
+}
+
+/// Is this an EXISTS or IN that DataFusion turns into a join: nothing outer in it but equalities in its WHERE?
+fn is_plain_condition(expr: &Expr) -> bool {
+    match expr {
+        Expr::Not(inner) => is_plain_condition(inner),
+        Expr::Exists(Exists { subquery, .. }) => is_plain(&subquery.subquery),
+        Expr::InSubquery(InSubquery { expr, subquery, .. }) => {
+            !expr.exists(|expr| Ok(is_subquery(expr))).unwrap_or(true)
+                && is_plain(&subquery.subquery)
+        }
+        _ => false,
+    }
+}
+
+fn is_plain(plan: &LogicalPlan) -> bool {
+    let mut is_plain = true;
+    let visited = plan.apply_with_subqueries(|node| {
+        let is_filter = matches!(node, LogicalPlan::Filter(_));
+        is_plain &= !matches!(
+            node,
+            LogicalPlan::Limit(_)
+                | LogicalPlan::Aggregate(_)
+                | LogicalPlan::Window(_)
+                | LogicalPlan::Union(_)
+        );
+        node.apply_expressions(|expr| {
+            for condition in split_conjunction(expr) {
+                let has_outer =
+                    condition.exists(|expr| Ok(matches!(expr, Expr::OuterReferenceColumn(..))))?;
+                is_plain &= !has_outer || (is_filter && is_outer_equality(condition));
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })
+    });
+    is_plain && visited.is_ok()
+}
+
+fn is_outer_equality(condition: &Expr) -> bool {
+    let Expr::BinaryExpr(BinaryExpr {
+        left,
+        op: Operator::Eq,
+        right,
+    }) = condition
+    else {
+        return false;
+    };
+    matches!(
+        (left.as_ref(), right.as_ref()),
+        (Expr::OuterReferenceColumn(..), Expr::Column(_))
+            | (Expr::Column(_), Expr::OuterReferenceColumn(..))
+    )
+}
