@@ -40,7 +40,6 @@ public class MetadataCalls {
         drain(meta.getProcedures(null, "shop", "%"));
         drain(meta.getTablePrivileges(null, "shop", "orders"));
         drain(meta.getColumnPrivileges(null, "shop", "orders", "%"));
-        drain(meta.getUDTs(null, null, "%", null));
         drain(meta.getClientInfoProperties());
         meta.getSQLKeywords();
         meta.getMaxColumnNameLength();

@@ -14,11 +14,11 @@ pub mod error;
 pub mod orphans;
 pub mod state;
 pub mod store;
+pub mod system;
 pub mod table;
 #[cfg(test)]
 mod test_dir;
 pub mod transaction;
-pub mod system;
 pub mod types;
 
 pub use catalog::Catalog;

@@ -24,6 +24,7 @@ use super::layout::{Layout, layout, layouts};
 use super::relations::{ColumnUse, Contents, Filler, filler};
 use super::rows::Rows;
 use super::session::SystemSession;
+use super::snapshot::Relation;
 
 /// `pg_catalog` or `information_schema` of one session.
 #[derive(Debug)]
@@ -96,13 +97,6 @@ impl SystemTable {
         let Some(filler) = self.filler else {
             return Vec::new();
         };
-        let all = || {
-            contents
-                .snapshot
-                .relations
-                .iter()
-                .map(|relation| relation.oid)
-        };
         match filler.column_use {
             ColumnUse::Never => Vec::new(),
             ColumnUse::ByKey { key, columns } => {
@@ -114,15 +108,33 @@ impl SystemTable {
                 if !columns.is_empty() && !columns.iter().any(|column| read(column)) {
                     return Vec::new();
                 }
-                match keys_left(key, filters) {
-                    Some(keys) => all()
-                        .filter(|oid| keys.contains(&i64::from(*oid)))
-                        .collect(),
-                    None => all().collect(),
-                }
+                let keys = keys_left(key, filters);
+                let is_left = |relation: &&Relation| {
+                    keys.as_ref()
+                        .is_none_or(|keys| described_by(relation).any(|oid| keys.contains(&oid)))
+                };
+                contents
+                    .snapshot
+                    .relations
+                    .iter()
+                    .filter(is_left)
+                    .map(|relation| relation.oid)
+                    .collect()
             }
         }
     }
+}
+
+/// OIDs under which the rows of system relations describe a relation: its own and those of its constraints and indexes.
+fn described_by(relation: &Relation) -> impl Iterator<Item = i64> {
+    let constraints = relation
+        .table()
+        .map(|table| table.constraints.as_slice())
+        .unwrap_or_default();
+    let derived = constraints
+        .iter()
+        .flat_map(|one| [relation.constraint_oid(one), relation.index_oid(one)]);
+    [relation.oid].into_iter().chain(derived).map(i64::from)
 }
 
 /// The values that a column may have under the filters, if one of them lists them.

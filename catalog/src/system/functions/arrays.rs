@@ -22,6 +22,9 @@ pub(crate) const NO_RELATIONS: &str = "pg_no_relations";
 /// Name of the mark on a subquery that gives an array, which the rewriting pass takes away.
 pub(crate) const ARRAY_SUBQUERY: &str = "pg_array_subquery";
 
+/// Name of the mark on a COALESCE with an untyped array, which the rewriting pass takes away.
+pub(crate) const COALESCE: &str = "pg_coalesce";
+
 pub(super) fn functions() -> Vec<Function> {
     let immutable = Function::immutable;
     vec![
@@ -47,6 +50,9 @@ pub(super) fn functions() -> Vec<Function> {
         ),
         Function::stable(ARRAY_SUBQUERY, &[1], Returns::From(array_of), |_| {
             internal_err!("a subquery that gives an array was not planned")
+        }),
+        Function::immutable(COALESCE, &[], Returns::From(first), |_| {
+            internal_err!("a COALESCE of arrays was not planned")
         }),
         Function::immutable(ELEMENT, &[2], Returns::From(element_field), element),
     ]
@@ -88,6 +94,13 @@ fn array_of(args: &[FieldRef]) -> Result<FieldRef> {
         DataType::List(Arc::new(item)),
         true,
     )))
+}
+
+fn first(args: &[FieldRef]) -> Result<FieldRef> {
+    match args.first() {
+        Some(field) => Ok(field.clone()),
+        None => plan_err!("COALESCE takes arguments"),
+    }
 }
 
 fn int_list(_args: &[FieldRef]) -> Result<FieldRef> {

@@ -1,7 +1,8 @@
 //! From text to an object and back: `regclass`, `regtype`, `regproc`, `regnamespace`, `regrole`.
 //!
-//! Values of these types are OIDs (Int64) with the type in the field's metadata. The rewriting pass
-//! ([`crate::system::query_rewrite`]) puts [`REG_IN`] where text is cast to such a type and [`REG_OUT`] where such a
+//! Values of these types are OIDs (Int64) with the type in the field's metadata, which a cast of DataFusion would lose
+//! as it casts from Int64 to Int64. The rewriting pass
+//! ([`crate::system::query_rewrite`]) puts [`REG_IN`] where something is cast to such a type and [`REG_OUT`] where such a
 //! value is cast to text or leaves the query.
 
 use std::sync::Arc;
@@ -38,12 +39,9 @@ pub(crate) const REG_TYPES: [PgType; 5] = [
 
 pub(super) fn functions() -> Vec<Function> {
     let mut functions = vec![
-        Function::stable(REG_IN, &[2], PgType::OID, |call| {
-            integer(names::resolve(
-                call.session,
-                target(call),
-                &call.text(0).unwrap_or_default(),
-            )?)
+        Function::stable(REG_IN, &[2], Returns::FromConstants(named), |call| {
+            let name = call.text(0).unwrap_or_default();
+            integer(names::resolve(call.session, target(call), &name)?)
         }),
         Function::stable(REG_OUT, &[2], Returns::From(printed), |call| {
             text(names::print(
@@ -66,6 +64,19 @@ fn lenient(call: &Call) -> Result<ScalarValue> {
     let pg_type = PgType::of_field(call.return_field);
     Ok(ScalarValue::Int64(
         names::find(call.session, pg_type, &name).map(i64::from),
+    ))
+}
+
+/// The type that the second argument names.
+fn named(constants: &[Option<&ScalarValue>]) -> Result<FieldRef> {
+    let name = match constants.get(1) {
+        Some(Some(ScalarValue::Utf8(Some(name)))) => name.as_str(),
+        _ => "oid",
+    };
+    Ok(Arc::new(
+        PgType::parse(name)
+            .unwrap_or(PgType::OID)
+            .field(REG_IN, true),
     ))
 }
 

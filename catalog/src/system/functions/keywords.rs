@@ -32,8 +32,8 @@ impl TableFunctionImpl for Keywords {
             PgType::TEXT.field("baredesc", true),
         ]));
         let column = |at: usize| -> ArrayRef {
-            Arc::new(StringArray::from_iter_values(
-                keywords().map(|keyword| keyword[at]),
+            Arc::new(StringArray::from(
+                keywords().map(|keyword| keyword[at]).collect::<Vec<_>>(),
             ))
         };
         let is_label: BooleanArray = keywords().map(|keyword| Some(keyword[2] == "t")).collect();

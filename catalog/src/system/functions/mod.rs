@@ -22,7 +22,6 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::catalog::TableFunction;
 use datafusion::error::{DataFusionError, Result};
-use datafusion::execution::FunctionRegistry;
 use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
     TypeSignature, Volatility,
@@ -30,7 +29,7 @@ use datafusion::logical_expr::{
 use datafusion::prelude::SessionContext;
 use datafusion::scalar::ScalarValue;
 
-pub(super) use arrays::{ARRAY_SUBQUERY, ELEMENT, EXPANDED, NO_RELATIONS, SUBSCRIPTS};
+pub(super) use arrays::{ARRAY_SUBQUERY, COALESCE, ELEMENT, EXPANDED, NO_RELATIONS, SUBSCRIPTS};
 pub(super) use casts::{REG_IN, REG_OUT, REG_TYPES};
 
 use super::session::SystemSession;
@@ -46,17 +45,6 @@ pub fn register(context: &SessionContext, session: &Arc<dyn SystemSession>) {
         let function: Arc<TableFunction> = Arc::new(table_function);
         context.register_udtf(function.name(), function.function().clone());
     }
-}
-
-/// The same for a registry that has no table functions.
-pub fn register_scalars(
-    registry: &mut dyn FunctionRegistry,
-    session: &Arc<dyn SystemSession>,
-) -> Result<()> {
-    for function in functions() {
-        registry.register_udf(Arc::new(udf(function, session)))?;
-    }
-    Ok(())
 }
 
 /// Names of every scalar function of the system catalog.
@@ -94,6 +82,8 @@ pub(super) enum Returns {
     Type(PgType),
     /// made from the types of the arguments
     From(fn(&[FieldRef]) -> Result<FieldRef>),
+    /// made from the values of those arguments that are constants
+    FromConstants(fn(&[Option<&ScalarValue>]) -> Result<FieldRef>),
 }
 
 impl From<PgType> for Returns {
@@ -311,10 +301,9 @@ impl ScalarUDFImpl for SystemFunction {
     fn return_type(&self, _arg_types: &[DataType]) -> Result<DataType> {
         match self.function.returns {
             Returns::Type(pg_type) => Ok(pg_type.logical()),
-            Returns::From(_) => Err(DataFusionError::Internal(format!(
-                "{}: its type needs fields",
-                self.name()
-            ))),
+            Returns::From(_) | Returns::FromConstants(_) => Err(DataFusionError::Internal(
+                format!("{}: its type needs fields", self.name()),
+            )),
         }
     }
 
@@ -324,6 +313,7 @@ impl ScalarUDFImpl for SystemFunction {
             Returns::From(field) => Ok(Arc::new(
                 Field::clone(field(args.arg_fields)?.as_ref()).with_name(self.name()),
             )),
+            Returns::FromConstants(field) => field(args.scalar_arguments),
         }
     }
 

@@ -17,7 +17,9 @@ use datafusion::error::Result;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::expr::{Case, Exists, InSubquery};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::utils::{merge_schema, split_conjunction};
+use datafusion::logical_expr::utils::{
+    conjunction, merge_schema, split_conjunction, split_conjunction_owned,
+};
 use datafusion::logical_expr::{
     BinaryExpr, Expr, Filter, LogicalPlan, Operator, Projection, Subquery, lit,
 };
@@ -72,24 +74,43 @@ fn rewrite_node(node: LogicalPlan, state: &Arc<SessionState>) -> Result<Transfor
     }
 }
 
-/// Computes the condition in a projection below, since a filter with an asynchronous function may be pushed into a
-/// join, where DataFusion does not run those.
+/// Computes conditions in a projection below, since a filter with an asynchronous function may be pushed into a join,
+/// where DataFusion does not run those. Conditions without one stay with the input.
 fn filter_below(filter: Filter) -> Result<LogicalPlan> {
     const CONDITION: &str = "pg_condition";
-    let schema = filter.input.schema().clone();
-    let columns: Vec<Expr> = schema
+    let (lifted, kept): (Vec<Expr>, Vec<Expr>) = split_conjunction_owned(filter.predicate)
+        .into_iter()
+        .partition(has_asynchronous);
+    let input = match conjunction(kept) {
+        Some(condition) => Arc::new(LogicalPlan::Filter(Filter::try_new(
+            condition,
+            filter.input,
+        )?)),
+        None => filter.input,
+    };
+    let columns: Vec<Expr> = input
+        .schema()
         .iter()
         .map(|field| Expr::Column(Column::from(field)))
         .collect();
     let mut with_condition = columns.clone();
-    with_condition.push(filter.predicate.alias(CONDITION));
-    let computed = LogicalPlan::Projection(Projection::try_new(with_condition, filter.input)?);
+    with_condition.extend(conjunction(lifted).map(|condition| condition.alias(CONDITION)));
+    let computed = LogicalPlan::Projection(Projection::try_new(with_condition, input)?);
     let condition = Expr::Column(Column::from_name(CONDITION));
     let filtered = LogicalPlan::Filter(Filter::try_new(condition, Arc::new(computed))?);
     Ok(LogicalPlan::Projection(Projection::try_new(
         columns,
         Arc::new(filtered),
     )?))
+}
+
+fn has_asynchronous(expr: &Expr) -> bool {
+    let is_asynchronous = |expr: &Expr| match expr {
+        Expr::ScalarFunction(function) => function.func.as_async().is_some(),
+        _ => false,
+    };
+    expr.exists(|expr| Ok(is_asynchronous(expr)))
+        .unwrap_or(true)
 }
 
 fn is_subquery(expr: &Expr) -> bool {
@@ -135,7 +156,10 @@ impl Replacer<'_> {
                     }
                 }
             }
-            Expr::ScalarSubquery(subquery) if subquery.outer_ref_columns.is_empty() => {
+            Expr::ScalarSubquery(subquery)
+                if subquery.outer_ref_columns.is_empty()
+                    || is_plain_aggregate(&subquery.subquery) =>
+            {
                 Ok(Expr::ScalarSubquery(subquery))
             }
             Expr::ScalarSubquery(subquery) => self.call(subquery, Mode::Scalar, guard, None),
@@ -180,7 +204,7 @@ impl Replacer<'_> {
                 None => when.as_ref().clone(),
                 Some(operand) => operand.as_ref().clone().eq(when.as_ref().clone()),
             };
-            let then_guard = conjunction(guard.clone(), &reached)?;
+            let then_guard = narrowed(guard.clone(), &reached)?;
             let when = self.replace(*when, guard.clone())?;
             branches.push((Box::new(when), Box::new(self.replace(*then, then_guard)?)));
         }
@@ -238,7 +262,7 @@ impl Replacer<'_> {
 }
 
 /// `guard AND reached`; what holds a subquery itself is left out, since a guard may only be too wide.
-fn conjunction(guard: Option<Expr>, reached: &Expr) -> Result<Option<Expr>> {
+fn narrowed(guard: Option<Expr>, reached: &Expr) -> Result<Option<Expr>> {
     let mut all = guard;
     for condition in split_conjunction(reached) {
         if condition.exists(|expr| Ok(is_subquery(expr)))? {
@@ -285,6 +309,26 @@ fn is_plain_condition(expr: &Expr) -> bool {
     }
 }
 
+/// Is this one row of aggregates over rows that nothing outer chooses but equalities in WHERE?
+fn is_plain_aggregate(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Projection(projection) => {
+            !projection.expr.iter().any(has_outer) && is_plain_aggregate(&projection.input)
+        }
+        LogicalPlan::Aggregate(aggregate) => {
+            aggregate.group_expr.is_empty()
+                && !aggregate.aggr_expr.iter().any(has_outer)
+                && is_plain(&aggregate.input)
+        }
+        _ => false,
+    }
+}
+
+fn has_outer(expr: &Expr) -> bool {
+    expr.exists(|expr| Ok(matches!(expr, Expr::OuterReferenceColumn(..))))
+        .unwrap_or(true)
+}
+
 fn is_plain(plan: &LogicalPlan) -> bool {
     let mut is_plain = true;
     let visited = plan.apply_with_subqueries(|node| {
@@ -295,12 +339,12 @@ fn is_plain(plan: &LogicalPlan) -> bool {
                 | LogicalPlan::Aggregate(_)
                 | LogicalPlan::Window(_)
                 | LogicalPlan::Union(_)
+                | LogicalPlan::RecursiveQuery(_)
         );
         node.apply_expressions(|expr| {
             for condition in split_conjunction(expr) {
-                let has_outer =
-                    condition.exists(|expr| Ok(matches!(expr, Expr::OuterReferenceColumn(..))))?;
-                is_plain &= !has_outer || (is_filter && is_outer_equality(condition));
+                is_plain &= !has_outer(condition) || (is_filter && is_outer_equality(condition));
+                is_plain &= !has_asynchronous(condition);
             }
             Ok(TreeNodeRecursion::Continue)
         })

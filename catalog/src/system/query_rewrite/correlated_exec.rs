@@ -1,6 +1,6 @@
 //! How does a subquery run for each row around it?
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -13,13 +13,16 @@ use datafusion::common::{Column, exec_err};
 use datafusion::error::Result;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::async_udf::{AsyncScalarUDF, AsyncScalarUDFImpl};
+use datafusion::logical_expr::expr::Placeholder;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, LogicalPlan, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
     ScalarUDFImpl, Signature, TypeSignature, Volatility, lit,
 };
-use datafusion::physical_plan::collect;
+use datafusion::physical_plan::execution_plan::reset_plan_states;
+use datafusion::physical_plan::{ExecutionPlan, collect};
 use datafusion::scalar::ScalarValue;
 
+use super::cells::Cells;
 use crate::system::error::SystemError;
 
 /// What is made of a subquery's rows.
@@ -44,6 +47,7 @@ pub(super) struct Correlated {
     field: FieldRef,
     state: Arc<SessionState>,
     signature: Signature,
+    is_recursive: bool,
 }
 
 /// Arguments before the outer columns.
@@ -57,6 +61,9 @@ impl Correlated {
         field: Field,
         state: Arc<SessionState>,
     ) -> Correlated {
+        let is_recursive = plan
+            .exists(|node| Ok(matches!(node, LogicalPlan::RecursiveQuery(_))))
+            .unwrap_or(true);
         // Volatile, so that DataFusion neither moves it into a join nor runs it before the guard is known.
         let signature = Signature::new(
             TypeSignature::Any(FIXED_ARGUMENTS + outer.len()),
@@ -69,6 +76,7 @@ impl Correlated {
             field: Arc::new(field),
             state,
             signature,
+            is_recursive,
         }
     }
 
@@ -76,12 +84,12 @@ impl Correlated {
         AsyncScalarUDF::new(Arc::new(self)).into_scalar_udf()
     }
 
-    /// The subquery with the outer columns replaced by their values in one row.
-    fn bound(&self, values: &[ScalarValue]) -> Result<LogicalPlan> {
+    /// The subquery with each outer column replaced by what `replace` gives for its position.
+    fn bound(&self, replace: impl Fn(usize) -> Expr) -> Result<LogicalPlan> {
         let bind = |expr: Expr| match &expr {
             Expr::OuterReferenceColumn(_, column) => {
                 match self.outer.iter().position(|outer| outer == column) {
-                    Some(at) => Ok(Transformed::yes(lit(values[at].clone()))),
+                    Some(at) => Ok(Transformed::yes(replace(at))),
                     None => Ok(Transformed::no(expr)),
                 }
             }
@@ -89,18 +97,84 @@ impl Correlated {
         };
         let plan = self.plan.as_ref().clone();
         let bound = plan.transform_up_with_subqueries(|node| {
+            // Without outer columns a lateral item is an ordinary one.
+            let node = match node {
+                LogicalPlan::Subquery(lateral) => lateral.subquery.as_ref().clone(),
+                other => other,
+            };
             node.map_expressions(|expr| expr.transform_up(bind))?
                 .map_data(LogicalPlan::recompute_schema)
         })?;
         Ok(bound.data)
     }
 
-    /// The first column of the subquery's rows.
-    async fn rows(&self, values: &[ScalarValue]) -> Result<ArrayRef> {
-        let plan = self
-            .state
-            .create_physical_plan(&self.bound(values)?)
-            .await?;
+    /// Plans the subquery for many rows: columns that are the same in all of them become literals, which relations can
+    /// look at, the others are read from `cells`, which each run fills.
+    async fn prepare(
+        &self,
+        keys: &[Vec<ScalarValue>],
+        cells: &Cells,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let first = keys.first().map(Vec::as_slice).unwrap_or_default();
+        let is_constant = |at: usize| keys.iter().all(|key| key[at] == first[at]);
+        let placeholder = |at: usize| {
+            let field = Arc::new(Field::new("outer", first[at].data_type(), true));
+            Expr::Placeholder(Placeholder::new_with_field(
+                format!("${}", at + 1),
+                Some(field),
+            ))
+        };
+        let bound = self.bound(|at| {
+            if is_constant(at) {
+                lit(first[at].clone())
+            } else {
+                placeholder(at)
+            }
+        })?;
+        // Placeholders can be moved by the optimizer like values; functions that read a cell could not.
+        let optimized = self.state.optimize(&bound)?;
+        let filled = optimized.transform_up_with_subqueries(|node| {
+            node.map_expressions(|expr| expr.transform_up(|expr| Ok(cells.read_instead(expr))))
+        })?;
+        self.state
+            .query_planner()
+            .create_physical_plan(&filled.data, self.state.as_ref())
+            .await
+    }
+
+    /// The rows of the subquery for each key.
+    async fn run(
+        &self,
+        keys: Vec<Vec<ScalarValue>>,
+    ) -> Result<HashMap<Vec<ScalarValue>, ArrayRef>> {
+        let mut found = HashMap::with_capacity(keys.len());
+        if keys.is_empty() {
+            return Ok(found);
+        }
+        if self.is_recursive {
+            // Its work table keeps rows of the run before.
+            for key in keys {
+                let plan = self
+                    .prepare(std::slice::from_ref(&key), &Cells::default())
+                    .await?;
+                let rows = self.rows(plan).await?;
+                found.insert(key, rows);
+            }
+            return Ok(found);
+        }
+        let cells = Cells::default();
+        let mut plan = self.prepare(&keys, &cells).await?;
+        for key in keys {
+            cells.fill(&key);
+            plan = reset_plan_states(plan)?;
+            let rows = self.rows(plan.clone()).await?;
+            found.insert(key, rows);
+        }
+        Ok(found)
+    }
+
+    /// The first column of a run's rows.
+    async fn rows(&self, plan: Arc<dyn ExecutionPlan>) -> Result<ArrayRef> {
         let batches: Vec<RecordBatch> = collect(plan, self.state.task_ctx()).await?;
         let columns: Vec<&dyn Array> = batches
             .iter()
@@ -159,34 +233,52 @@ fn is_among(rows: &ArrayRef, needle: &ScalarValue) -> Result<ScalarValue> {
     ))
 }
 
+/// The arguments of one call.
+struct OuterRow {
+    /// Does the value matter in this row?
+    is_reached: bool,
+    /// what IN looks for
+    needle: ScalarValue,
+    /// the outer columns
+    key: Vec<ScalarValue>,
+}
+
+impl OuterRow {
+    fn read(arguments: &[ColumnarValue], row: usize) -> Result<OuterRow> {
+        let values = arguments.iter().map(|argument| match argument {
+            ColumnarValue::Scalar(scalar) => Ok(scalar.clone()),
+            ColumnarValue::Array(array) => ScalarValue::try_from_array(array, row),
+        });
+        let mut values = values.collect::<Result<Vec<_>>>()?;
+        let key = values.split_off(FIXED_ARGUMENTS);
+        let needle = values.pop().unwrap_or(ScalarValue::Null);
+        Ok(OuterRow {
+            is_reached: values.first() == Some(&ScalarValue::Boolean(Some(true))),
+            needle,
+            key,
+        })
+    }
+}
+
 #[async_trait]
 impl AsyncScalarUDFImpl for Correlated {
     async fn invoke_async_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let mut known: HashMap<Vec<ScalarValue>, ArrayRef> = HashMap::new();
-        let mut results = Vec::with_capacity(args.number_rows);
+        let mut outer_rows = Vec::with_capacity(args.number_rows);
         for row in 0..args.number_rows {
-            let mut values = Vec::with_capacity(args.args.len());
-            for argument in &args.args {
-                values.push(match argument {
-                    ColumnarValue::Scalar(scalar) => scalar.clone(),
-                    ColumnarValue::Array(array) => ScalarValue::try_from_array(array, row)?,
-                });
-            }
-            if values[0] != ScalarValue::Boolean(Some(true)) {
-                results.push(ScalarValue::try_from(self.field.data_type())?);
-                continue;
-            }
-            let needle = values[1].clone();
-            let key = values.split_off(FIXED_ARGUMENTS);
-            let rows = match known.get(&key) {
-                Some(rows) => rows.clone(),
-                None => {
-                    let rows = self.rows(&key).await?;
-                    known.insert(key, rows.clone());
-                    rows
-                }
-            };
-            results.push(self.value(&rows, &needle)?);
+            outer_rows.push(OuterRow::read(&args.args, row)?);
+        }
+        let keys: HashSet<Vec<ScalarValue>> = outer_rows
+            .iter()
+            .filter(|row| row.is_reached)
+            .map(|row| row.key.clone())
+            .collect();
+        let found = self.run(keys.into_iter().collect()).await?;
+        let mut results = Vec::with_capacity(outer_rows.len());
+        for row in &outer_rows {
+            results.push(match found.get(&row.key) {
+                Some(rows) if row.is_reached => self.value(rows, &row.needle)?,
+                _ => ScalarValue::try_from(self.field.data_type())?,
+            });
         }
         if results.is_empty() {
             return Ok(ColumnarValue::Array(new_empty_array(

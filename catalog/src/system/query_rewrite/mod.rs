@@ -11,6 +11,7 @@
 //! [`SystemTypes`] must be the session's type planner, so that `::regclass`, `::"char"` and `::oid` keep their type.
 
 mod arrays;
+mod cells;
 mod correlated;
 mod correlated_exec;
 mod output_names;

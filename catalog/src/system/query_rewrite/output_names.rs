@@ -7,7 +7,8 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, Expr, Ident, Select, SelectItem, SetExpr, Statement, VisitMut, VisitorMut,
+    AccessExpr, Expr, Ident, Select, SelectItem, SetExpr, Statement, TrimWhereField, VisitMut,
+    VisitorMut,
 };
 
 use super::relations::parts;
@@ -106,37 +107,48 @@ fn item_name(item: &SelectItem) -> Option<String> {
 }
 
 fn figured(expr: &Expr) -> String {
-    name_of(expr).unwrap_or_else(|| NO_NAME.to_string())
+    figure(expr).map_or_else(|| NO_NAME.to_string(), |(name, _)| name)
 }
 
-fn name_of(expr: &Expr) -> Option<String> {
+/// The name that an expression suggests, and whether it is better than the name of a type around it.
+fn figure(expr: &Expr) -> Option<(String, bool)> {
+    let good = |name: &str| Some((name.to_string(), true));
     match expr {
-        Expr::Identifier(ident) => Some(folded(ident)),
-        Expr::CompoundIdentifier(idents) => idents.last().map(folded),
-        Expr::Nested(inner) | Expr::Collate { expr: inner, .. } => name_of(inner),
-        Expr::Function(function) => parts(&function.name).pop(),
+        Expr::Identifier(ident) => Some((folded(ident), true)),
+        Expr::CompoundIdentifier(idents) => idents.last().map(|ident| (folded(ident), true)),
+        Expr::Nested(inner) | Expr::Collate { expr: inner, .. } => figure(inner),
+        Expr::Function(function) => parts(&function.name).pop().map(|name| (name, true)),
         Expr::Cast {
             expr, data_type, ..
-        } => name_of(expr).or_else(|| {
-            PgType::parse(&data_type.to_string())
-                .ok()
-                .map(|found| found.typname().to_string())
+        } => figure(expr).filter(|(_, is_good)| *is_good).or_else(|| {
+            let pg_type = PgType::parse(&data_type.to_string()).ok()?;
+            Some((pg_type.typname().to_string(), false))
         }),
-        // CASE is named by its ELSE if that has a name.
-        Expr::Case { else_result, .. } => else_result
-            .as_deref()
-            .and_then(name_of)
-            .or_else(|| Some("case".to_string())),
-        Expr::Subquery(query) => output_names(&query.body).into_iter().next(),
-        Expr::Exists { .. } => Some("exists".to_string()),
-        Expr::Array(_) => Some("array".to_string()),
-        Expr::Trim { .. } => Some("btrim".to_string()),
-        Expr::Substring { .. } => Some("substring".to_string()),
-        Expr::Extract { .. } => Some("extract".to_string()),
-        Expr::Position { .. } => Some("position".to_string()),
+        // CASE is named by its ELSE if that has a good name.
+        Expr::Case { else_result, .. } => {
+            let other = else_result
+                .as_deref()
+                .and_then(figure)
+                .filter(|(_, is_good)| *is_good);
+            other.or_else(|| Some(("case".to_string(), false)))
+        }
+        Expr::Subquery(query) => output_names(&query.body)
+            .into_iter()
+            .next()
+            .map(|name| (name, true)),
+        Expr::Exists { .. } => good("exists"),
+        Expr::Array(_) => good("array"),
+        Expr::Trim { trim_where, .. } => good(match trim_where {
+            Some(TrimWhereField::Leading) => "ltrim",
+            Some(TrimWhereField::Trailing) => "rtrim",
+            _ => "btrim",
+        }),
+        Expr::Substring { .. } => good("substring"),
+        Expr::Extract { .. } => good("extract"),
+        Expr::Position { .. } => good("position"),
         Expr::CompoundFieldAccess { root, access_chain } => match access_chain.last() {
-            Some(AccessExpr::Dot(Expr::Identifier(field))) => Some(folded(field)),
-            _ => name_of(root),
+            Some(AccessExpr::Dot(Expr::Identifier(field))) => Some((folded(field), true)),
+            _ => figure(root),
         },
         _ => None,
     }

@@ -10,6 +10,8 @@
 //! | `a COLLATE c` | `a`, since text compares by bytes here, as in collation C |
 //! | `a LIKE p ESCAPE e` | `a LIKE like_escape(p, e)`, PostgreSQL's own definition |
 //! | `x = ANY ('{a,b}')`, `'{1,2}'::oid[]` | `x = ANY (ARRAY['a', 'b'])`, `ARRAY['1'::oid, '2'::oid]` |
+//! | `x::regclass`, `x::oid` … | `pg_reg_in(x, 'regclass')`, the OID, or 42P01 and its like |
+//! | `COALESCE(a, '{}')` | `pg_coalesce(a, '{}')`, until the type of `a` is known |
 //! | `a[i]` | `pg_array_element(a, i)`, which counts vectors from 0 |
 //! | `(f(x)).n` | `get_field(f(x), 'n')` |
 //! | `ARRAY(SELECT …)` | `pg_array_subquery((SELECT …))`, run row by row |
@@ -30,7 +32,10 @@ use datafusion::sql::sqlparser::parser::Parser;
 use super::arrays::elements_of_literal;
 use super::relations::system_function;
 use super::table_functions::is_empty_set;
-use crate::system::functions::{ARRAY_SUBQUERY, ELEMENT, EXPANDED, NO_RELATIONS, SUBSCRIPTS};
+use crate::system::functions::{
+    ARRAY_SUBQUERY, COALESCE, ELEMENT, EXPANDED, NO_RELATIONS, REG_IN, REG_TYPES, SUBSCRIPTS,
+};
+use crate::types::PgType;
 
 pub(super) fn rewrite(statement: &mut Statement) {
     let _ = statement.visit(&mut Syntax);
@@ -113,16 +118,21 @@ fn rewritten(expr: Expr) -> Expr {
             data_type,
             array,
             format,
-        } => match array_literal(&expr, &data_type) {
-            Some(elements) => elements,
-            None => Expr::Cast {
-                kind,
-                expr,
-                data_type,
-                array,
-                format,
-            },
-        },
+        } => {
+            if let Some(elements) = array_literal(&expr, &data_type) {
+                return elements;
+            }
+            match oid_type(&data_type) {
+                Some(name) => call(REG_IN, vec![*expr, literal(Some(&name))]),
+                None => Expr::Cast {
+                    kind,
+                    expr,
+                    data_type,
+                    array,
+                    format,
+                },
+            }
+        }
         Expr::CompoundFieldAccess { root, access_chain } => access(*root, access_chain),
         other => other,
     }
@@ -180,6 +190,9 @@ fn function_call(mut function: Function) -> Expr {
         function.name = ObjectName::from(vec![Ident::new(name.clone())]);
     }
     match name.as_str() {
+        "coalesce" if arguments(&function).iter().any(is_array_text) => {
+            call(COALESCE, arguments(&function))
+        }
         "generate_subscripts" => call("unnest", vec![call(SUBSCRIPTS, arguments(&function))]),
         "_pg_expandarray" => call("unnest", vec![call(EXPANDED, arguments(&function))]),
         name if is_empty_set(name) => {
@@ -261,6 +274,17 @@ fn string(expr: &Expr) -> Option<&str> {
     }
 }
 
+/// `'{}'`, which is an array if it stands beside one.
+fn is_array_text(expr: &Expr) -> bool {
+    string(expr).is_some_and(|text| elements_of_literal(text).is_some())
+}
+
+/// Name of a type whose values are OIDs: a cast from one to another must not be lost.
+fn oid_type(data_type: &SqlType) -> Option<String> {
+    let pg_type = PgType::parse(&data_type.to_string()).ok()?;
+    (pg_type == PgType::OID || REG_TYPES.contains(&pg_type)).then(|| pg_type.short_name())
+}
+
 fn array(elements: Vec<Expr>) -> Expr {
     Expr::Array(Array {
         elem: elements,
@@ -313,22 +337,34 @@ fn array_literal(expr: &Expr, data_type: &SqlType) -> Option<Expr> {
 }
 
 fn access(root: Expr, chain: Vec<AccessExpr>) -> Expr {
-    chain.into_iter().fold(root, |value, access| match access {
-        AccessExpr::Subscript(Subscript::Index { index }) => call(ELEMENT, vec![value, index]),
-        AccessExpr::Dot(Expr::Identifier(field)) => {
-            let name = if field.quote_style.is_some() {
-                field.value
-            } else {
-                field.value.to_lowercase()
-            };
-            call(
-                "get_field",
-                vec![value, Expr::value(Value::SingleQuotedString(name))],
-            )
-        }
-        other => Expr::CompoundFieldAccess {
-            root: Box::new(value),
-            access_chain: vec![other],
-        },
-    })
+    chain
+        .into_iter()
+        .fold(root, |value, access| match (value, access) {
+            (value, AccessExpr::Subscript(Subscript::Index { index })) => {
+                call(ELEMENT, vec![value, index])
+            }
+            // `con.conkey[1]`: a column of a relation, not a field of a value.
+            (Expr::Identifier(relation), AccessExpr::Dot(Expr::Identifier(column))) => {
+                Expr::CompoundIdentifier(vec![relation, column])
+            }
+            (Expr::CompoundIdentifier(mut idents), AccessExpr::Dot(Expr::Identifier(column))) => {
+                idents.push(column);
+                Expr::CompoundIdentifier(idents)
+            }
+            (value, AccessExpr::Dot(Expr::Identifier(field))) => {
+                let name = if field.quote_style.is_some() {
+                    field.value
+                } else {
+                    field.value.to_lowercase()
+                };
+                call(
+                    "get_field",
+                    vec![value, Expr::value(Value::SingleQuotedString(name))],
+                )
+            }
+            (value, other) => Expr::CompoundFieldAccess {
+                root: Box::new(value),
+                access_chain: vec![other],
+            },
+        })
 }

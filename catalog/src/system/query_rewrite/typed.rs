@@ -3,7 +3,6 @@
 //!
 //! | planned | becomes |
 //! |---|---|
-//! | text cast to `regclass`, `regtype` … | `pg_reg_in(text, 'regclass')`: the OID, or 42P01 and its like |
 //! | `regclass` … cast to text | `pg_reg_out(value, 'regclass')` |
 //! | `int2vector`, `oidvector` cast to text | the elements with blanks between them |
 //! | number or `regclass` compared with a literal in quotes | the literal read as that type |
@@ -24,7 +23,7 @@ use datafusion::logical_expr::{
 use datafusion::scalar::ScalarValue;
 
 use super::arrays::elements_of_literal;
-use crate::system::functions::{REG_IN, REG_OUT, REG_TYPES};
+use crate::system::functions::{COALESCE, REG_IN, REG_OUT, REG_TYPES};
 use crate::types::PgType;
 
 /// Applies the rules to every expression of the plan, subqueries included.
@@ -129,24 +128,20 @@ impl Types<'_> {
                     negated,
                 })))
             }
-            Expr::ScalarFunction(function) if function.name() == "coalesce" => {
-                let first = function
+            Expr::ScalarFunction(function) if function.name() == COALESCE => {
+                let fields = function
                     .args
-                    .first()
-                    .map(|argument| argument.to_field(schema))
-                    .transpose()?;
-                let Some((_, field)) = first else {
-                    return Ok(Transformed::no(Expr::ScalarFunction(function)));
-                };
-                let args = function
-                    .args
-                    .into_iter()
-                    .map(|item| self.typed_literal(item, &field));
+                    .iter()
+                    .map(|item| Ok(item.to_field(schema)?.1))
+                    .collect::<Result<Vec<_>>>()?;
+                let typed = fields.iter().find(|field| !is_text(field.data_type()));
+                let beside = typed.or(fields.first()).cloned();
+                let args = function.args.into_iter().map(|item| match &beside {
+                    Some(field) => self.typed_literal(item, field),
+                    None => Ok(item),
+                });
                 let args = args.collect::<Result<_>>()?;
-                Ok(Transformed::yes(Expr::ScalarFunction(ScalarFunction {
-                    func: function.func,
-                    args,
-                })))
+                Ok(Transformed::yes(self.call("coalesce", args)?))
             }
             other => Ok(Transformed::no(other)),
         }
@@ -164,12 +159,6 @@ impl Types<'_> {
 
     fn cast(&self, cast: Cast, schema: &DFSchema) -> Result<Transformed<Expr>> {
         let from = cast.expr.to_field(schema)?.1;
-        let target = PgType::of_field(&cast.field);
-        if REG_TYPES.contains(&target) {
-            return Ok(Transformed::yes(
-                self.call(REG_IN, vec![*cast.expr, lit(target.short_name())])?,
-            ));
-        }
         if is_text(cast.field.data_type()) {
             if let Some(pg_type) = reg_type(&from) {
                 return Ok(Transformed::yes(
