@@ -282,3 +282,8 @@ async fn asyncpg() {
 async fn pgjdbc() {
     check(include_str!("clients/pgjdbc.txt")).await;
 }
+
+#[tokio::test]
+async fn rules() {
+    check(include_str!("clients/rules.txt")).await;
+}

@@ -22,6 +22,7 @@ mod snapshot_of_state;
 pub use definitions::{quote_ident, quote_literal};
 pub use error::SystemError;
 pub use functions::register;
+pub use names::{print as print_oid, resolve as resolve_oid};
 pub use provider::SystemSchema;
 pub use session::{Activity, Setting, Signal, SystemSession};
 pub use snapshot::SystemSnapshot;

@@ -253,10 +253,21 @@ fn type_facts(session: &dyn SystemSession, oid: u32) -> Option<(u32, String, u32
         })
 }
 
-/// `format_type`: the type as SQL spells it.
-pub fn print_type(session: &dyn SystemSession, oid: u32, typmod: i32) -> String {
+/// `format_type`: the type as SQL spells it. Without a modifier `char` and `bit` mean `char(1)` and `bit(1)` in SQL, so
+/// PostgreSQL prints the two otherwise when it knows that there is none (-1) than when it does not (None).
+pub fn print_type(session: &dyn SystemSession, oid: u32, typmod: Option<i32>) -> String {
+    const BIT: u32 = 1560;
+    match (oid, typmod) {
+        (oid, None) if oid == PgType::BPCHAR.oid => return "character".to_string(),
+        (BIT, None) => return "bit".to_string(),
+        _ => {}
+    }
     if PgType::known(oid).is_some() {
-        return PgType { oid, typmod }.sql_name();
+        return PgType {
+            oid,
+            typmod: typmod.unwrap_or(-1),
+        }
+        .sql_name();
     }
     match type_facts(session, oid) {
         None if oid == 0 => "-".to_string(),
@@ -297,7 +308,7 @@ pub fn print(session: &dyn SystemSession, pg_type: PgType, oid: u32) -> String {
     let named = match PgType::of_oid(pg_type.oid) {
         PgType::REGCLASS => return print_relation(session, oid),
         PgType::REGTYPE if type_facts(session, oid).is_some() || PgType::known(oid).is_some() => {
-            return print_type(session, oid, -1);
+            return print_type(session, oid, None);
         }
         PgType::REGPROC => function_of_oid(oid).map(quote_ident),
         PgType::REGNAMESPACE => schema_name(session, oid).map(|name| quote_ident(&name)),

@@ -105,7 +105,7 @@ impl SystemTable {
                     projection
                         .is_none_or(|projected| position.is_some_and(|at| projected.contains(&at)))
                 };
-                if !columns.is_empty() && !columns.iter().any(|column| read(column)) {
+                if !columns.is_empty() && !columns.iter().any(read) {
                     return Vec::new();
                 }
                 let keys = keys_left(key, filters);

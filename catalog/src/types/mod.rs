@@ -367,7 +367,7 @@ impl PgType {
     pub fn length_max(self) -> Option<usize> {
         let scalar = self.element().unwrap_or(self);
         (matches!(scalar.oid, oid::VARCHAR | oid::BPCHAR) && self.typmod >= 4)
-            .then_some(self.typmod as usize - 4)
+            .then(|| self.typmod as usize - 4)
     }
 }
 

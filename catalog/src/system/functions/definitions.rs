@@ -81,15 +81,12 @@ fn format_type(call: &Call) -> Result<ScalarValue> {
     };
     let typmod = call
         .integer(1)
-        .and_then(|typmod| i32::try_from(typmod).ok())
-        .unwrap_or(-1);
+        .and_then(|typmod| i32::try_from(typmod).ok());
     text(names::print_type(call.session, oid, typmod))
 }
 
 fn constraint(call: &Call) -> Result<ScalarValue> {
     let oid = call.oid(0).unwrap_or(0);
-    // Without the pretty flag PostgreSQL qualifies and brackets more.
-    let pretty = call.boolean(1).unwrap_or(false);
     let snapshot = call.session.snapshot();
     let Some((_, constraint)) = names::constraint_of_oid(&snapshot.relations, oid) else {
         return none(call);
@@ -98,7 +95,7 @@ fn constraint(call: &Call) -> Result<ScalarValue> {
         let target = snapshot.relation_named(schema, table);
         let visible =
             target.and_then(|target| names::relation_is_visible(call.session, target.oid));
-        pretty && visible == Some(true) || visible == Some(true)
+        visible == Some(true)
     }))
 }
 
@@ -156,7 +153,7 @@ fn function_types(call: &Call) -> Option<Vec<String>> {
         "proretset",
     ]);
     let [_, result, arguments, set] = rows.into_iter().find(|row| row[0] == wanted)?;
-    let print = |oid: &str| names::print_type(call.session, oid.parse().unwrap_or(0), -1);
+    let print = |oid: &str| names::print_type(call.session, oid.parse().unwrap_or(0), None);
     let result = if set == "t" {
         format!("SETOF {}", print(result))
     } else {

@@ -62,7 +62,8 @@ fn pretty(bytes: i64) -> String {
     let mut value = i128::from(bytes);
     let mut unit = 0;
     // One bit more than shown is kept from the second unit on, to round by.
-    while value.abs() >= 10 * 1024 * if unit == 0 { 1 } else { 2 } && unit + 1 < UNITS.len() {
+    while value.abs() >= if unit == 0 { 10 * 1024 } else { 20 * 1024 - 1 } && unit + 1 < UNITS.len()
+    {
         value = if unit == 0 { value / 512 } else { value / 1024 };
         unit += 1;
     }

@@ -51,11 +51,13 @@ fn rewrite_node(node: LogicalPlan, state: &Arc<SessionState>) -> Result<Transfor
         merge_schema(&inputs)
     };
     let is_filter = matches!(node, LogicalPlan::Filter(_));
+    let joins_aggregates = is_filter || matches!(node, LogicalPlan::Projection(_));
     let mut replacer = Replacer {
         schema: &schema,
         state,
         count: 0,
         is_filter,
+        joins_aggregates,
     };
     let names = NamePreserver::new(&node);
     let node = node
@@ -127,6 +129,8 @@ struct Replacer<'a> {
     count: usize,
     /// Is the expression the condition of a WHERE?
     is_filter: bool,
+    /// Does DataFusion join subqueries that aggregate here?
+    joins_aggregates: bool,
 }
 
 impl Replacer<'_> {
@@ -158,7 +162,7 @@ impl Replacer<'_> {
             }
             Expr::ScalarSubquery(subquery)
                 if subquery.outer_ref_columns.is_empty()
-                    || is_plain_aggregate(&subquery.subquery) =>
+                    || self.joins_aggregates && is_plain_aggregate(&subquery.subquery) =>
             {
                 Ok(Expr::ScalarSubquery(subquery))
             }
@@ -318,6 +322,7 @@ fn is_plain_aggregate(plan: &LogicalPlan) -> bool {
         LogicalPlan::Aggregate(aggregate) => {
             aggregate.group_expr.is_empty()
                 && !aggregate.aggr_expr.iter().any(has_outer)
+                && !aggregate.aggr_expr.iter().any(has_asynchronous)
                 && is_plain(&aggregate.input)
         }
         _ => false,

@@ -67,6 +67,10 @@ impl VisitorMut for Syntax {
 fn rewritten(expr: Expr) -> Expr {
     match expr {
         Expr::Function(function) => function_call(function),
+        Expr::Identifier(ident) => match bare_function(&ident) {
+            Some(name) => call(name, Vec::new()),
+            None => Expr::Identifier(ident),
+        },
         Expr::Collate { expr, .. } => *expr,
         Expr::BinaryOp {
             left,
@@ -136,6 +140,14 @@ fn rewritten(expr: Expr) -> Expr {
         Expr::CompoundFieldAccess { root, access_chain } => access(*root, access_chain),
         other => other,
     }
+}
+
+/// The function behind a word that sqlparser takes for a column, unlike `current_user` and others.
+fn bare_function(ident: &Ident) -> Option<&'static str> {
+    let words = ["current_schema", "current_role"];
+    words
+        .into_iter()
+        .find(|word| ident.quote_style.is_none() && ident.value.eq_ignore_ascii_case(word))
 }
 
 /// `f(arguments)`

@@ -86,14 +86,15 @@ fn name_column(alias: &mut TableAlias) {
     }
 }
 
+/// Gives the function its alias with a column name, unless it has several columns, which keep their own names.
 fn set_alias(factor: &mut TableFactor, new_alias: Option<TableAlias>) {
+    let is_single_column = factor_name(factor).as_deref() == Some("generate_series");
     if let TableFactor::Table { alias, .. } | TableFactor::Function { alias, .. } = factor {
-        // A function of several columns keeps its own column names.
-        let own_columns = alias.as_ref().is_some_and(|alias| alias.columns.is_empty());
-        if !own_columns || is_single_column(factor_name(factor).as_deref()) {
-            if let TableFactor::Table { alias, .. } | TableFactor::Function { alias, .. } = factor {
-                *alias = new_alias;
-            }
+        let names_columns = alias
+            .as_ref()
+            .is_some_and(|alias| !alias.columns.is_empty());
+        if names_columns || is_single_column {
+            *alias = new_alias;
         }
     }
 }
@@ -105,10 +106,6 @@ fn factor_name(factor: &TableFactor) -> Option<String> {
         }
         _ => None,
     }
-}
-
-fn is_single_column(name: Option<&str>) -> bool {
-    matches!(name, Some("generate_series"))
 }
 
 fn is_literal(expr: &Expr) -> bool {

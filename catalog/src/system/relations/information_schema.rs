@@ -156,10 +156,10 @@ fn described(place: (&str, &str, &str), at: usize, column: &Column) -> Vec<(&'st
     let (database, schema, relation) = place;
     let pg_type = column.pg_type;
     let bare = PgType::of_oid(pg_type.oid);
-    let data_type = if pg_type.is_array() {
-        "ARRAY".to_string()
-    } else {
-        bare.sql_name()
+    let data_type = match bare {
+        _ if pg_type.is_array() => "ARRAY".to_string(),
+        PgType::BPCHAR => "character".to_string(),
+        other => other.sql_name(),
     };
     let is_text = matches!(bare, PgType::TEXT | PgType::VARCHAR | PgType::BPCHAR);
     let length = if pg_type.is_array() {

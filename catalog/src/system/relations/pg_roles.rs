@@ -13,6 +13,12 @@ fn described(contents: &Contents) -> Vec<Vec<(&'static str, Value)>> {
         ("oid", Value::from(DATABASE_OWNER_ROLE.0)),
         ("rolname", DATABASE_OWNER_ROLE.1.into()),
         ("rolinherit", true.into()),
+        ("rolsuper", false.into()),
+        ("rolcreaterole", false.into()),
+        ("rolcreatedb", false.into()),
+        ("rolcanlogin", false.into()),
+        ("rolreplication", false.into()),
+        ("rolbypassrls", false.into()),
         ("rolconnlimit", (-1).into()),
     ];
     let own = contents.snapshot.roles.iter().map(|role| {
