@@ -136,7 +136,7 @@ impl From<ParserError> for PgError {
     }
 }
 
-fn from_datafusion(error: &DataFusionError) -> PgError {
+pub(crate) fn from_datafusion(error: &DataFusionError) -> PgError {
     match error {
         DataFusionError::ArrowError(inner, _) => from_arrow(inner),
         DataFusionError::ParquetError(inner) => PgError::new(

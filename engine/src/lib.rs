@@ -1,10 +1,23 @@
 //! How does a statement become rows?
 //!
 //! Reading order: a socket's bytes enter in `postgres`, become statements in `parser`, run in `session` and
-//! `statement`, are bound and planned in `plan`, and leave through `postgres` again.
+//! `statement`, are bound and planned in `plan`, and leave through `postgres` again. `server` joins the parts.
 
+pub mod config;
+pub mod context;
+pub mod engine;
 pub mod error;
 mod error_sources;
+pub mod http;
+pub mod ml_views;
+pub mod models;
 pub mod parser;
+pub mod plan;
+pub mod postgres;
+pub mod sequences;
+pub mod server;
+pub mod session;
 pub mod sqlstate;
+pub mod statement;
 mod suggest;
+pub mod training;

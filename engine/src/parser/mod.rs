@@ -135,6 +135,15 @@ pub fn parse_query(sql: &str) -> Result<ast::Query, PgError> {
     Ok(*query)
 }
 
+/// The text from a location on, without a closing semicolon.
+pub fn text_from(sql: &str, start: Location) -> Option<String> {
+    if start.line == 0 {
+        return None;
+    }
+    sql.get(byte_position(sql, start)..)
+        .map(|text| text.trim().trim_end_matches(';').trim_end().to_string())
+}
+
 struct Piece {
     tokens: Vec<TokenWithSpan>,
     text: String,

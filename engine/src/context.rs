@@ -1,0 +1,53 @@
+//! From what does every session start? The only place that registers functions and builds the runtime.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::prelude::{SessionConfig, SessionContext};
+use tarn_udfs::model::registry::ModelSource;
+
+use crate::config::Config;
+use crate::error::PgError;
+
+/// How many of the largest users of memory an out-of-memory error names.
+const CONSUMERS_NAMED: usize = 5;
+
+/// The functions, options, memory budget and spill folder that all sessions share.
+pub fn base_state(config: &Config, models: Arc<dyn ModelSource>) -> Result<SessionState, PgError> {
+    let named = NonZeroUsize::new(CONSUMERS_NAMED).unwrap_or(NonZeroUsize::MIN);
+    let pool = TrackConsumersPool::new(FairSpillPool::new(config.memory_limit_bytes), named);
+    let spill = DiskManagerBuilder::default()
+        .with_mode(DiskManagerMode::Directories(vec![
+            config.data_dir.join("spill"),
+        ]))
+        .with_max_temp_directory_size(config.spill_limit_bytes);
+    let runtime = RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(pool))
+        .with_disk_manager_builder(spill)
+        .build_arc()?;
+    let mut options = SessionConfig::new()
+        .with_target_partitions(config.threads)
+        .with_information_schema(false)
+        .with_create_default_catalog_and_schema(false);
+    let engine = options.options_mut();
+    engine.sql_parser.parse_float_as_decimal = true;
+    engine.sql_parser.map_string_types_to_utf8view = false;
+    engine.execution.parquet.schema_force_view_types = false;
+    engine.execution.parquet.pushdown_filters = true;
+    engine.execution.parquet.reorder_filters = true;
+    engine.execution.time_zone = Some("UTC".to_string());
+    let state = SessionStateBuilder::new()
+        .with_config(options)
+        .with_runtime_env(runtime)
+        .with_default_features()
+        .build();
+    let context = SessionContext::new_with_state(state);
+    for function in tarn_udfs::scalar_functions(&models) {
+        context.register_udf(function);
+    }
+    Ok(context.state())
+}

@@ -1,0 +1,161 @@
+//! How do bytes get to one client, and its messages to us?
+//!
+//! A task of its own reads the socket, so that a client that hangs up is noticed while its statement runs.
+//! Writing goes through one buffer: what was half written when a statement is cancelled stays in it, so the
+//! stream of messages never tears.
+
+use bytes::BytesMut;
+use pgwire::messages::{DecodeContext, PgWireFrontendMessage, ProtocolVersion};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, channel};
+use tokio_util::sync::CancellationToken;
+
+use super::message;
+use crate::error::PgError;
+use crate::session::notice::Notice;
+use crate::sqlstate;
+
+/// The reading half of a socket.
+pub type Reader = Box<dyn AsyncRead + Send + Unpin>;
+/// The writing half of a socket.
+pub type Writer = Box<dyn AsyncWrite + Send + Unpin>;
+
+/// Bytes are sent when this many wait.
+pub const FLUSH_BYTES: usize = 64 * 1024;
+
+/// Messages that may wait to be handled; the client's next ones wait in its socket.
+const MESSAGES_WAITING_MAX: usize = 32;
+
+/// The writing side of a client.
+pub struct Client {
+    /// Encoded messages that are not sent yet.
+    pub out: BytesMut,
+    writer: Writer,
+    notices: UnboundedReceiver<Notice>,
+    /// `client_min_messages`
+    pub notice_level: String,
+}
+
+impl Client {
+    /// A client behind a socket's writing half.
+    pub fn new(writer: Writer, notices: UnboundedReceiver<Notice>) -> Self {
+        Client {
+            out: BytesMut::with_capacity(2 * FLUSH_BYTES),
+            writer,
+            notices,
+            notice_level: "notice".to_string(),
+        }
+    }
+
+    /// Sends everything that waits. Safe to drop half-way: the rest stays in the buffer.
+    pub async fn flush(&mut self) -> Result<(), PgError> {
+        while !self.out.is_empty() {
+            let written = self.writer.write_buf(&mut self.out).await.map_err(gone)?;
+            if written == 0 {
+                return Err(gone(std::io::ErrorKind::WriteZero.into()));
+            }
+        }
+        self.writer.flush().await.map_err(gone)
+    }
+
+    /// Sends when enough waits, unless the statement is stopped meanwhile.
+    pub async fn flush_if_full(&mut self, stop: &CancellationToken) -> Result<(), PgError> {
+        if self.out.len() < FLUSH_BYTES {
+            return Ok(());
+        }
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => Ok(()),
+            flushed = self.flush() => flushed,
+        }
+    }
+
+    /// Puts the notices that have come in before what follows.
+    pub fn take_notices(&mut self) {
+        while let Ok(notice) = self.notices.try_recv() {
+            self.put_notice(&notice);
+        }
+    }
+
+    fn put_notice(&mut self, notice: &Notice) {
+        if notice.passes(&self.notice_level) {
+            message::notice(&mut self.out, notice);
+        }
+    }
+
+    /// Awaits work of the session and sends its notices as they come.
+    pub async fn drive<T>(&mut self, work: impl Future<Output = T>) -> T {
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                Some(notice) = self.notices.recv() => {
+                    self.put_notice(&notice);
+                    // A client that is gone is noticed by the reader.
+                    let _ = self.flush().await;
+                }
+                done = &mut work => {
+                    self.take_notices();
+                    return done;
+                }
+            }
+        }
+    }
+}
+
+fn gone(error: std::io::Error) -> PgError {
+    PgError::fatal(
+        sqlstate::SqlState("08006"),
+        format!("connection lost: {error}"),
+    )
+}
+
+/// What the reading task hands over.
+pub type Incoming = Result<PgWireFrontendMessage, PgError>;
+
+/// Reads a socket until it ends; then `on_end` is called.
+pub fn read_messages(
+    mut reader: Reader,
+    mut buffer: BytesMut,
+    on_end: impl FnOnce() + Send + 'static,
+) -> (Receiver<Incoming>, tokio::task::JoinHandle<()>) {
+    let (sender, receiver) = channel(MESSAGES_WAITING_MAX);
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "ends with its socket or its receiver"
+    )]
+    let task = tokio::spawn(async move {
+        read_loop(&mut reader, &mut buffer, &sender).await;
+        on_end();
+    });
+    (receiver, task)
+}
+
+async fn read_loop(reader: &mut Reader, buffer: &mut BytesMut, sender: &Sender<Incoming>) {
+    let mut context = DecodeContext::new(ProtocolVersion::PROTOCOL3_0);
+    context.awaiting_frontend_ssl = false;
+    context.awaiting_frontend_startup = false;
+    loop {
+        match PgWireFrontendMessage::decode(buffer, &context) {
+            Ok(Some(message)) => {
+                let is_end = matches!(message, PgWireFrontendMessage::Terminate(_));
+                if sender.send(Ok(message)).await.is_err() || is_end {
+                    return;
+                }
+            }
+            Ok(None) => match reader.read_buf(buffer).await {
+                Ok(0) | Err(_) => return,
+                Ok(_) => {}
+            },
+            Err(error) => {
+                let failure = PgError::fatal(
+                    sqlstate::PROTOCOL_VIOLATION,
+                    format!("invalid message: {error}"),
+                );
+                // The receiver may be gone already; nobody else needs to know.
+                let _ = sender.send(Err(failure)).await;
+                return;
+            }
+        }
+    }
+}

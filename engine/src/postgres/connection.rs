@@ -1,0 +1,228 @@
+//! What happens between a client's message and our answers?
+//!
+//! One loop per connection. Simple queries run statement by statement; extended messages fill and run portals
+//! until Sync; after an error everything is skipped up to the next Sync.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use pgwire::messages::PgWireFrontendMessage;
+use tokio::sync::mpsc::{Receiver, unbounded_channel};
+
+use super::client::{Client, Incoming, Reader, Writer, read_messages};
+use super::portal::Portal;
+use super::{message, startup};
+use crate::engine::Engine;
+use crate::error::PgError;
+use crate::session::cancel::StopReason;
+use crate::session::prepared::Prepared;
+use crate::session::settings::SETTINGS;
+use crate::session::{Peer, Session};
+
+/// One client and its session.
+pub struct Connection {
+    pub(super) session: Session,
+    pub(super) client: Client,
+    pub(super) incoming: Receiver<Incoming>,
+    /// The unnamed statement; named ones live in the session, where SQL sees them too.
+    pub(super) unnamed: Option<Arc<Prepared>>,
+    pub(super) portals: HashMap<String, Portal>,
+    /// After an error in the extended protocol.
+    pub(super) skips_to_sync: bool,
+    reported: HashMap<&'static str, String>,
+}
+
+/// Serves one socket to its end.
+pub async fn serve(mut reader: Reader, mut writer: Writer, peer: Peer, engine: Arc<Engine>) {
+    let mut buffer = BytesMut::new();
+    let negotiated = tokio::time::timeout(
+        std::time::Duration::from_secs(60),
+        startup::negotiate(&mut reader, &mut writer, &mut buffer, &engine),
+    );
+    let Ok(Ok(Some(startup))) = negotiated.await else {
+        return;
+    };
+    let (notice_sender, notices) = unbounded_channel();
+    let mut client = Client::new(writer, notices);
+    let admitted = admit(&engine, &startup, peer, notice_sender, &mut client);
+    let session = match admitted {
+        Ok(session) => session,
+        Err(refusal) => {
+            message::error(&mut client.out, &refusal);
+            // The client may be gone already; then nobody reads the refusal.
+            let _ = client.flush().await;
+            return;
+        }
+    };
+    let entry = session.entry.clone();
+    let on_end = {
+        let cancel = entry.cancel.clone();
+        move || cancel.stop(StopReason::ClientGone)
+    };
+    let (incoming, reading) = read_messages(reader, buffer, on_end);
+    let mut connection = Connection {
+        session,
+        client,
+        incoming,
+        unnamed: None,
+        portals: HashMap::new(),
+        skips_to_sync: false,
+        reported: HashMap::new(),
+    };
+    tracing::debug!(pid = entry.pid, "session begins");
+    connection.run().await;
+    tracing::debug!(pid = entry.pid, "session ends");
+    reading.abort();
+}
+
+fn admit(
+    engine: &Arc<Engine>,
+    startup: &pgwire::messages::startup::Startup,
+    peer: Peer,
+    notices: tokio::sync::mpsc::UnboundedSender<crate::session::notice::Notice>,
+    client: &mut Client,
+) -> Result<Session, PgError> {
+    let user = startup::admit(startup)?;
+    if engine.sessions.count() >= engine.config.connections_max {
+        return Err(PgError::fatal(
+            crate::sqlstate::TOO_MANY_CONNECTIONS,
+            "sorry, too many clients already",
+        ));
+    }
+    let mut session = Session::new(Arc::clone(engine), user, peer, notices)?;
+    startup::welcome(&mut session, startup, &mut client.out)?;
+    Ok(session)
+}
+
+impl Connection {
+    async fn run(&mut self) {
+        self.remember_reported();
+        let terminate = self.session.entry.terminate.clone();
+        loop {
+            self.session.note_idle();
+            if self.incoming.is_empty() && self.client.flush().await.is_err() {
+                return;
+            }
+            let idle_in_transaction_ms = match self.session.block() {
+                crate::session::Block::Open | crate::session::Block::Failed => self
+                    .session
+                    .settings
+                    .milliseconds("idle_in_transaction_session_timeout"),
+                _ => 0,
+            };
+            let received = tokio::select! {
+                biased;
+                () = terminate.cancelled() => Err(StopReason::Shutdown.error()),
+                () = idle(idle_in_transaction_ms) => Err(PgError::fatal(
+                    crate::sqlstate::SqlState("25P03"),
+                    "terminating connection due to idle-in-transaction timeout",
+                )),
+                received = self.incoming.recv() => match received {
+                    Some(received) => received,
+                    None => return,
+                },
+            };
+            let handled = match received {
+                Ok(PgWireFrontendMessage::Terminate(_)) => return,
+                Ok(frontend) => self.handle(frontend).await,
+                Err(fatal) => Err(fatal),
+            };
+            if let Err(fatal) = handled {
+                message::error(&mut self.client.out, &fatal);
+                // The connection ends either way.
+                let _ = self.client.flush().await;
+                return;
+            }
+        }
+    }
+
+    /// Answers one message; an error here ends the connection.
+    async fn handle(&mut self, frontend: PgWireFrontendMessage) -> Result<(), PgError> {
+        match frontend {
+            PgWireFrontendMessage::Query(query) => {
+                self.skips_to_sync = false;
+                self.simple_query(&query.query).await
+            }
+            PgWireFrontendMessage::Sync(_) => self.sync().await,
+            PgWireFrontendMessage::Flush(_) => self.client.flush().await,
+            // What is left of a COPY that failed is swallowed.
+            PgWireFrontendMessage::CopyData(_)
+            | PgWireFrontendMessage::CopyDone(_)
+            | PgWireFrontendMessage::CopyFail(_) => Ok(()),
+            _ if self.skips_to_sync => Ok(()),
+            extended => {
+                let answered = self.extended(extended).await;
+                self.answer_error(answered)
+            }
+        }
+    }
+
+    /// Sends an error of the extended protocol and skips to Sync; fatal ones go up.
+    fn answer_error(&mut self, answered: Result<(), PgError>) -> Result<(), PgError> {
+        let Err(error) = answered else { return Ok(()) };
+        if error.fatal {
+            return Err(error);
+        }
+        message::error(&mut self.client.out, &error);
+        self.session.fail();
+        self.skips_to_sync = true;
+        Ok(())
+    }
+
+    async fn sync(&mut self) -> Result<(), PgError> {
+        if self.skips_to_sync {
+            self.skips_to_sync = false;
+        } else if let Err(error) = self.session.end_implicit().await {
+            message::error(&mut self.client.out, &error);
+            self.session.fail();
+        }
+        if self.session.block() == crate::session::Block::Idle {
+            self.portals.clear();
+        }
+        self.finish()
+    }
+
+    /// Ends an answer: changed settings, then ReadyForQuery.
+    pub(super) fn finish(&mut self) -> Result<(), PgError> {
+        self.client.take_notices();
+        self.client.notice_level = self
+            .session
+            .settings
+            .known("client_min_messages")
+            .to_string();
+        self.report_changes();
+        message::ready(&mut self.client.out, &self.session);
+        Ok(())
+    }
+
+    fn remember_reported(&mut self) {
+        for known in SETTINGS.iter().filter(|known| known.reported) {
+            let value = self.session.settings.known(known.name).to_string();
+            self.reported.insert(known.name, value);
+        }
+    }
+
+    fn report_changes(&mut self) {
+        for known in SETTINGS.iter().filter(|known| known.reported) {
+            let value = self.session.settings.known(known.name);
+            if self
+                .reported
+                .get(known.name)
+                .is_some_and(|told| told == value)
+            {
+                continue;
+            }
+            message::parameter(&mut self.client.out, known.shown, value);
+            self.reported.insert(known.name, value.to_string());
+        }
+    }
+}
+
+/// Never, or after so many milliseconds.
+async fn idle(timeout_ms: u64) {
+    if timeout_ms == 0 {
+        std::future::pending::<()>().await;
+    }
+    tokio::time::sleep(std::time::Duration::from_millis(timeout_ms)).await;
+}

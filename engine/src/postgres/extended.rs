@@ -1,0 +1,291 @@
+//! How are Parse, Bind, Describe, Execute and Close answered?
+
+use std::sync::Arc;
+
+use pgwire::messages::data::{NoData, ParameterDescription};
+use pgwire::messages::extendedquery::{
+    Bind, BindComplete, Close, CloseComplete, Describe, Execute, Parse, ParseComplete,
+    PortalSuspended,
+};
+use pgwire::messages::response::EmptyQueryResponse;
+use pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
+
+use super::connection::Connection;
+use super::message;
+use super::portal::{Portal, PortalState, RowsSender};
+use super::types::parameter::decode_parameter;
+use super::types::row::describe;
+use super::types::settings::Format;
+use crate::error::PgError;
+use crate::session::outcome::Outcome;
+use crate::session::prepared::{Parameters, Prepared};
+use crate::{parser, sqlstate, statement};
+
+const STATEMENT: u8 = b'S';
+
+impl Connection {
+    pub(super) async fn extended(
+        &mut self,
+        frontend: PgWireFrontendMessage,
+    ) -> Result<(), PgError> {
+        match frontend {
+            PgWireFrontendMessage::Parse(parse) => self.parse(parse).await,
+            PgWireFrontendMessage::Bind(bind) => self.bind(bind),
+            PgWireFrontendMessage::Describe(wanted) => self.describe(&wanted),
+            PgWireFrontendMessage::Execute(execute) => self.execute(execute).await,
+            PgWireFrontendMessage::Close(close) => self.close(&close),
+            _ => Err(PgError::fatal(
+                sqlstate::PROTOCOL_VIOLATION,
+                "unexpected message",
+            )),
+        }
+    }
+
+    async fn parse(&mut self, parse: Parse) -> Result<(), PgError> {
+        let name = parse.name.unwrap_or_default();
+        if name.is_empty() {
+            self.unnamed = None;
+        } else if self.session.prepared.contains_key(&name) {
+            return Err(statement::prepared::duplicate(&name));
+        }
+        let mut statements = parser::parse(&parse.query)?;
+        if statements.len() > 1 {
+            return Err(PgError::syntax(
+                "cannot insert multiple commands into a prepared statement",
+            ));
+        }
+        let guard = self.session.begin_statement();
+        let preparing = self.session.prepare(statements.pop(), &parse.type_oids);
+        let prepared = self.client.drive(preparing).await?;
+        drop(guard);
+        if name.is_empty() {
+            self.unnamed = Some(prepared);
+        } else {
+            self.session.prepared.insert(name, prepared);
+        }
+        message::put(
+            &mut self.client.out,
+            PgWireBackendMessage::ParseComplete(ParseComplete::new()),
+        );
+        Ok(())
+    }
+
+    fn statement(&self, name: Option<&str>) -> Result<Arc<Prepared>, PgError> {
+        match name.unwrap_or_default() {
+            "" => self.unnamed.clone().ok_or_else(|| {
+                PgError::new(
+                    sqlstate::INVALID_SQL_STATEMENT_NAME,
+                    "unnamed prepared statement does not exist",
+                )
+            }),
+            name => statement::prepared::find(&self.session, name),
+        }
+    }
+
+    fn bind(&mut self, bind: Bind) -> Result<(), PgError> {
+        let name = bind.portal_name.clone().unwrap_or_default();
+        if name.is_empty() {
+            self.portals.remove("");
+        } else if self.portals.contains_key(&name) {
+            return Err(PgError::new(
+                sqlstate::DUPLICATE_CURSOR,
+                format!("cursor \"{name}\" already exists"),
+            ));
+        }
+        let prepared = self.statement(bind.statement_name.as_deref())?;
+        if let Some(parsed) = &prepared.parsed {
+            self.session.check_block(&parsed.statement)?;
+        }
+        let parameters = self.decode_parameters(&bind, &prepared)?;
+        let formats = bind
+            .result_column_format_codes
+            .iter()
+            .map(|code| format(*code))
+            .collect::<Result<Vec<_>, _>>()?;
+        let portal = Portal {
+            prepared,
+            parameters,
+            formats,
+            state: PortalState::Ready,
+        };
+        self.portals.insert(name, portal);
+        message::put(
+            &mut self.client.out,
+            PgWireBackendMessage::BindComplete(BindComplete::new()),
+        );
+        Ok(())
+    }
+
+    fn decode_parameters(&self, bind: &Bind, prepared: &Prepared) -> Result<Parameters, PgError> {
+        if bind.parameters.len() != prepared.parameters.len() {
+            return Err(PgError::new(
+                sqlstate::PROTOCOL_VIOLATION,
+                format!(
+                    "bind message supplies {} parameters, but prepared statement \"{}\" requires {}",
+                    bind.parameters.len(),
+                    bind.statement_name.as_deref().unwrap_or_default(),
+                    prepared.parameters.len()
+                ),
+            ));
+        }
+        let codes = &bind.parameter_format_codes;
+        if codes.len() > 1 && codes.len() != bind.parameters.len() {
+            return Err(PgError::new(
+                sqlstate::PROTOCOL_VIOLATION,
+                format!(
+                    "bind message has {} parameter formats but {} parameters",
+                    codes.len(),
+                    bind.parameters.len()
+                ),
+            ));
+        }
+        let settings = message::format_settings(&self.session);
+        let mut values = Vec::with_capacity(bind.parameters.len());
+        for (index, (bytes, pg_type)) in
+            bind.parameters.iter().zip(&prepared.parameters).enumerate()
+        {
+            let code = match codes.as_slice() {
+                [] => 0,
+                [one] => *one,
+                many => many[index],
+            };
+            let value = decode_parameter(bytes.as_deref(), format(code)?, *pg_type, &settings)
+                .map_err(|error| PgError {
+                    context: Some(format!("unnamed portal parameter ${}", index + 1)),
+                    ..PgError::from(error)
+                })?;
+            values.push(value);
+        }
+        Ok(Parameters {
+            fields: prepared.parameter_fields(),
+            values,
+        })
+    }
+
+    fn describe(&mut self, wanted: &Describe) -> Result<(), PgError> {
+        let name = wanted.name.as_deref();
+        if wanted.target_type == STATEMENT {
+            let prepared = self.statement(name)?;
+            let types = prepared.parameters.iter().map(|t| t.oid).collect();
+            message::put(
+                &mut self.client.out,
+                PgWireBackendMessage::ParameterDescription(ParameterDescription::new(types)),
+            );
+            return self.put_columns(&prepared, &[]);
+        }
+        let portal = self
+            .portals
+            .get(name.unwrap_or_default())
+            .ok_or_else(|| missing_portal(name))?;
+        let (prepared, formats) = (Arc::clone(&portal.prepared), portal.formats.clone());
+        self.put_columns(&prepared, &formats)
+    }
+
+    fn put_columns(&mut self, prepared: &Prepared, formats: &[Format]) -> Result<(), PgError> {
+        match &prepared.columns {
+            Some(schema) => {
+                let fields = describe(schema, formats)?;
+                message::row_description(&mut self.client.out, &fields);
+            }
+            None => message::put(
+                &mut self.client.out,
+                PgWireBackendMessage::NoData(NoData::new()),
+            ),
+        }
+        Ok(())
+    }
+
+    async fn execute(&mut self, execute: Execute) -> Result<(), PgError> {
+        let name = execute.name.unwrap_or_default();
+        let rows_max = u64::try_from(execute.max_rows).unwrap_or(0);
+        let mut portal = self
+            .portals
+            .remove(&name)
+            .ok_or_else(|| missing_portal(Some(&name)))?;
+        let guard = self.session.begin_statement();
+        let answered = self.execute_portal(&mut portal, rows_max).await;
+        drop(guard);
+        self.portals.insert(name, portal);
+        answered
+    }
+
+    async fn execute_portal(&mut self, portal: &mut Portal, rows_max: u64) -> Result<(), PgError> {
+        let Some(parsed) = &portal.prepared.parsed else {
+            let empty = PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse::new());
+            message::put(&mut self.client.out, empty);
+            return Ok(());
+        };
+        if let PortalState::Ready = portal.state {
+            self.session.begin_implicit();
+            let running = self.session.run(parsed, &portal.parameters);
+            match self.client.drive(running).await? {
+                Outcome::Command(tag) => {
+                    portal.state = PortalState::Done;
+                    message::complete(&mut self.client.out, tag);
+                    return Ok(());
+                }
+                Outcome::CopyIn(copy) => {
+                    portal.state = PortalState::Done;
+                    return self.copy_in(*copy).await;
+                }
+                Outcome::CopyOut(copy) => {
+                    portal.state = PortalState::Done;
+                    return self.copy_out(*copy).await;
+                }
+                Outcome::Rows(rows) => {
+                    portal.prepared.check_columns(&rows.schema)?;
+                    let settings = message::format_settings(&self.session);
+                    let sender = RowsSender::new(rows, &portal.formats, settings)?;
+                    portal.state = PortalState::Running(Box::new(sender));
+                }
+            }
+        }
+        let PortalState::Running(sender) = &mut portal.state else {
+            // A finished portal has no more rows.
+            message::complete(&mut self.client.out, "SELECT 0".to_string());
+            return Ok(());
+        };
+        if self.send_rows(sender, rows_max).await? {
+            message::complete(&mut self.client.out, sender.tag());
+            portal.state = PortalState::Done;
+        } else {
+            let suspended = PgWireBackendMessage::PortalSuspended(PortalSuspended::new());
+            message::put(&mut self.client.out, suspended);
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, close: &Close) -> Result<(), PgError> {
+        let name = close.name.clone().unwrap_or_default();
+        match (close.target_type, name.is_empty()) {
+            (STATEMENT, true) => self.unnamed = None,
+            (STATEMENT, false) => {
+                self.session.prepared.remove(&name);
+            }
+            _ => {
+                self.portals.remove(&name);
+            }
+        }
+        message::put(
+            &mut self.client.out,
+            PgWireBackendMessage::CloseComplete(CloseComplete::new()),
+        );
+        Ok(())
+    }
+}
+
+fn format(code: i16) -> Result<Format, PgError> {
+    Format::of_code(code).ok_or_else(|| {
+        PgError::new(
+            sqlstate::PROTOCOL_VIOLATION,
+            format!("unsupported format code: {code}"),
+        )
+    })
+}
+
+fn missing_portal(name: Option<&str>) -> PgError {
+    PgError::new(
+        sqlstate::INVALID_CURSOR_NAME,
+        format!("portal \"{}\" does not exist", name.unwrap_or_default()),
+    )
+}

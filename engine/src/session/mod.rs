@@ -1,0 +1,305 @@
+//! What does one client's connection remember, and how does it run a statement?
+//!
+//! [`Session::run`] is the whole pipeline: check the transaction block, execute under the cancel token,
+//! commit or fail. Bytes and sockets are `postgres`'s business.
+
+pub mod cancel;
+pub mod catalog_view;
+pub mod cursor;
+pub mod notice;
+pub mod outcome;
+pub mod prepared;
+pub mod settings;
+mod transaction;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use datafusion::execution::session_state::SessionState;
+use datafusion::prelude::SessionContext;
+use tarn_catalog::state::State;
+use tarn_catalog::transaction::Transaction;
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::engine::Engine;
+use crate::error::PgError;
+use crate::parser::{Parsed, Statement};
+use crate::plan::Planner;
+use crate::plan::files::FileAccess;
+use crate::plan::names::{DATABASE, Names};
+use crate::statement;
+use cancel::{SessionEntry, StopReason};
+use catalog_view::SystemCatalog;
+use cursor::Cursor;
+use notice::Notice;
+use outcome::Outcome;
+use prepared::{Parameters, Prepared};
+use settings::Settings;
+pub use transaction::Block;
+use transaction::SavedPoint;
+
+/// How a client came in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Peer {
+    /// By TCP, from this address.
+    Tcp(std::net::SocketAddr, std::net::SocketAddr),
+    /// By the Unix socket; the kernel told who it is.
+    Unix,
+}
+
+/// One connection's private state.
+pub struct Session {
+    /// What all sessions share.
+    pub engine: Arc<Engine>,
+    /// Process id, cancel switch, activity.
+    pub entry: SessionEntry,
+    /// The user.
+    pub user: String,
+    /// How the client came in.
+    pub peer: Peer,
+    /// SET and SHOW.
+    pub settings: Settings,
+    /// Where unsolicited messages go.
+    pub notices: UnboundedSender<Notice>,
+    /// Named prepared statements, of PREPARE and of the protocol.
+    pub prepared: HashMap<String, Arc<Prepared>>,
+    /// Declared cursors.
+    pub cursors: HashMap<String, Cursor>,
+    /// pg_catalog and its kin as this session sees them.
+    pub system: SystemCatalog,
+    /// Which files this session may touch.
+    pub files: FileAccess,
+    state: SessionState,
+    block: Block,
+    transaction: Option<Transaction>,
+    savepoints: Vec<SavedPoint>,
+    local_settings: Option<Settings>,
+}
+
+impl Session {
+    /// A fresh session.
+    pub fn new(
+        engine: Arc<Engine>,
+        user: String,
+        peer: Peer,
+        notices: UnboundedSender<Notice>,
+    ) -> Result<Self, PgError> {
+        let entry = engine.sessions.register();
+        let root = match peer {
+            Peer::Tcp(..) => Some(engine.config.files_root.clone()),
+            Peer::Unix => None,
+        };
+        let system = SystemCatalog::new(&engine, &entry, &user, &peer);
+        let state = system.register(engine.base.clone())?;
+        Ok(Session {
+            entry,
+            user,
+            peer,
+            settings: Settings::default(),
+            notices,
+            prepared: HashMap::new(),
+            cursors: HashMap::new(),
+            system,
+            files: FileAccess {
+                root,
+                catalog: engine.catalog.clone(),
+            },
+            state,
+            block: Block::Idle,
+            transaction: None,
+            savepoints: Vec::new(),
+            local_settings: None,
+            engine,
+        })
+    }
+
+    /// Runs one statement to its outcome. Rows of a query come later, by the outcome's stream.
+    pub async fn run(
+        &mut self,
+        parsed: &Parsed,
+        parameters: &Parameters,
+    ) -> Result<Outcome, PgError> {
+        self.check_block(&parsed.statement)?;
+        let token = self.entry.cancel.token();
+        let started = Instant::now();
+        self.note_activity(&parsed.text);
+        let result = if let Statement::Transaction(moved) = &parsed.statement {
+            // Never cancelled half-way: a commit is finished or not begun.
+            self.move_transaction(moved).await
+        } else {
+            self.open_transaction().await?;
+            let executed = tokio::select! {
+                biased;
+                () = token.cancelled() => Err(self.entry.cancel.reason().error()),
+                executed = statement::execute(self, parsed, parameters) => executed,
+            };
+            self.close_statement(executed).await
+        };
+        self.count(&parsed.text, started, &result);
+        result
+    }
+
+    /// Starts the clock and the switch of a statement that arrived.
+    pub fn begin_statement(&self) -> StatementGuard {
+        let token = self.entry.cancel.begin();
+        let timeout_ms = self.settings.milliseconds("statement_timeout");
+        let timer = (timeout_ms > 0).then(|| {
+            let cancel = self.entry.cancel.clone();
+            let current = token.clone();
+            #[expect(clippy::disallowed_methods, reason = "aborted by the guard")]
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(timeout_ms)).await;
+                if !current.is_cancelled() {
+                    cancel.stop(StopReason::Timeout);
+                }
+            })
+        });
+        StatementGuard {
+            cancel: self.entry.cancel.clone(),
+            timer,
+        }
+    }
+
+    /// A planner over this session's transaction.
+    pub fn planner(&mut self) -> Result<Planner<'_>, PgError> {
+        let names = self.names();
+        let transaction = self
+            .transaction
+            .as_mut()
+            .ok_or_else(transaction::none_open)?;
+        Ok(Planner::new(
+            &self.state,
+            transaction,
+            names,
+            &self.engine.models,
+            &self.system,
+            &self.files,
+        ))
+    }
+
+    /// The open transaction.
+    pub fn transaction(&mut self) -> Result<&mut Transaction, PgError> {
+        self.transaction.as_mut().ok_or_else(transaction::none_open)
+    }
+
+    /// What exists, with the transaction's own changes.
+    pub fn catalog_state(&self) -> Arc<State> {
+        match &self.transaction {
+            Some(transaction) => transaction.state(),
+            None => self.engine.catalog.state(),
+        }
+    }
+
+    /// Names as this session sees them.
+    pub fn names(&self) -> Names {
+        Names {
+            state: self.catalog_state(),
+            search_path: self.settings.search_path(&self.user),
+        }
+    }
+
+    /// Functions and options for planning and execution.
+    pub fn state(&self) -> &SessionState {
+        &self.state
+    }
+
+    /// Sends a message beside the result.
+    pub fn notify(&self, notice: Notice) {
+        // A client that is gone reads no notices; the statement learns of it elsewhere.
+        let _ = self.notices.send(notice);
+    }
+
+    /// Brings the options that DataFusion reads in line with the settings.
+    pub fn apply_settings(&mut self) {
+        let zone = self.settings.known("timezone").to_string();
+        self.state.config_mut().options_mut().execution.time_zone = Some(zone);
+        self.refresh_view();
+    }
+
+    /// Tells the system catalog what this session sees now, and what time it is.
+    fn refresh_view(&mut self) {
+        self.system
+            .refresh(self.catalog_state(), &self.settings, &self.user);
+        let fresh = SessionContext::new_with_state(self.state.clone()).state();
+        self.state = fresh;
+    }
+
+    fn note_activity(&self, text: &str) {
+        let mut activity = self
+            .entry
+            .activity
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        activity.user.clone_from(&self.user);
+        activity.database = DATABASE.to_string();
+        activity.application_name = self.settings.known("application_name").to_string();
+        activity.state = "active";
+        activity.query = text.to_string();
+        activity.query_start_micros = Some(chrono::Utc::now().timestamp_micros());
+    }
+
+    /// The session waits for its client.
+    pub fn note_idle(&self) {
+        let mut activity = self
+            .entry
+            .activity
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        activity.state = match self.block {
+            Block::Idle | Block::Implicit => "idle",
+            Block::Open => "idle in transaction",
+            Block::Failed => "idle in transaction (aborted)",
+        };
+    }
+
+    fn count(&self, text: &str, started: Instant, result: &Result<Outcome, PgError>) {
+        let elapsed = started.elapsed();
+        let counters = &self.engine.counters;
+        counters.statements.fetch_add(1, Ordering::Relaxed);
+        counters
+            .statement_micros
+            .fetch_add(elapsed.as_micros() as u64, Ordering::Relaxed);
+        if let Err(error) = result {
+            counters.errors.fetch_add(1, Ordering::Relaxed);
+            if error.code == crate::sqlstate::INTERNAL_ERROR {
+                counters.internal_errors.fetch_add(1, Ordering::Relaxed);
+                tracing::error!(pid = self.entry.pid, error = %error.message, statement = text, "internal error");
+            }
+        }
+        let slow_ms = self.engine.config.slow_statement_ms;
+        if slow_ms > 0 && elapsed.as_millis() as u64 >= slow_ms {
+            tracing::warn!(
+                pid = self.entry.pid,
+                elapsed_ms = elapsed.as_millis() as u64,
+                statement = text,
+                "slow statement"
+            );
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(transaction) = self.transaction.take() {
+            transaction.rollback();
+        }
+        self.engine.sessions.remove(self.entry.pid);
+    }
+}
+
+/// Ends a statement's clock and switch when dropped.
+pub struct StatementGuard {
+    cancel: cancel::StatementCancel,
+    timer: Option<tokio::task::JoinHandle<()>>,
+}
+
+impl Drop for StatementGuard {
+    fn drop(&mut self) {
+        if let Some(timer) = &self.timer {
+            timer.abort();
+        }
+        self.cancel.end();
+    }
+}
