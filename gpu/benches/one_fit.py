@@ -13,11 +13,13 @@ import xgboost as xgb
 
 def fastest(run, repeats):
     best = float("inf")
+    busy = time.process_time()
     for _ in range(repeats):
         started = time.perf_counter()
         model = run()
         best = min(best, time.perf_counter() - started)
-    return model, best * 1e3
+    busy = (time.process_time() - busy) / repeats
+    return model, f"{best * 1e3:9.2f} ms (mean processor time {busy * 1e3:9.2f} ms)"
 
 
 def main(folder):
@@ -37,7 +39,7 @@ def main(folder):
                 return lgb.train(params, lgb.Dataset(x[train], y[train], params=params), 100)
 
             model, ms = fastest(light, repeats)
-            print(f"{rows:>6} lightgbm {bins:>3} bins: {ms:9.2f} ms, hold-out RMSE {rmse(model.predict(x[held])):.4f}")
+            print(f"{rows:>6} lightgbm {bins:>3} bins: {ms}, hold-out RMSE {rmse(model.predict(x[held])):.4f}")
         for bins in (64, 256):
             params = dict(tree_method="hist", max_depth=6, eta=0.1, nthread=1, max_bin=bins, verbosity=0)
 
@@ -46,7 +48,7 @@ def main(folder):
 
             model, ms = fastest(extreme, repeats)
             error = rmse(model.inplace_predict(x[held]))
-            print(f"{rows:>6} xgboost  {bins:>3} bins: {ms:9.2f} ms, hold-out RMSE {error:.4f}")
+            print(f"{rows:>6} xgboost  {bins:>3} bins: {ms}, hold-out RMSE {error:.4f}")
 
 
 if __name__ == "__main__":

@@ -112,12 +112,52 @@ pub fn fit_one(
         rounds_done: 0,
         rounds_max: 1,
     })?;
+    let learned = learn(fit, control, scratch, parallel)?;
+    let features = fit.data.features();
+    let held_out = learned.model.predict_rows(features, &fit.valid)?;
+    let importance = learned.model.importance(features.columns().len());
+    Ok(FitOutcome {
+        model: learned.model,
+        rounds: learned.rounds,
+        train_loss: learned.train_loss,
+        valid_loss: learned.valid_loss,
+        held_out,
+        importance,
+        seconds: started.elapsed().as_secs_f64(),
+    })
+}
+
+/// What every learner answers.
+struct Learned {
+    model: Model,
+    rounds: u32,
+    train_loss: Vec<f64>,
+    valid_loss: Vec<f64>,
+}
+
+impl Learned {
+    fn new(model: Model, rounds: u32) -> Self {
+        Self {
+            model,
+            rounds,
+            train_loss: Vec::new(),
+            valid_loss: Vec::new(),
+        }
+    }
+}
+
+fn learn(
+    fit: &Fit,
+    control: &Control,
+    scratch: &mut Scratch,
+    parallel: bool,
+) -> Result<Learned, GpuError> {
     let data = fit.data.as_ref();
     let rows = FitRows {
         train: &fit.train,
         valid: &fit.valid,
     };
-    let (model, rounds, train_loss, valid_loss) = match &fit.learner {
+    match &fit.learner {
         Learner::Trees(options) => {
             let trees = trees::fit(
                 data,
@@ -128,50 +168,31 @@ pub fn fit_one(
                 &mut scratch.trees,
                 parallel,
             )?;
-            (
-                Model::Trees(trees.model),
-                trees.rounds,
-                trees.train_loss,
-                trees.valid_loss,
-            )
+            let (train_loss, valid_loss) = (trees.train_loss, trees.valid_loss);
+            let learned = Learned::new(Model::Trees(trees.model), trees.rounds);
+            Ok(Learned {
+                train_loss,
+                valid_loss,
+                ..learned
+            })
         }
         Learner::Linear(options) => {
             let linear = linear::fit(data, rows, options, fit.seed, control)?;
-            (
-                Model::Linear(linear.model),
-                linear.iterations,
-                Vec::new(),
-                Vec::new(),
-            )
+            Ok(Learned::new(Model::Linear(linear.model), linear.iterations))
         }
         Learner::Logistic(options) => {
             let logistic = logistic::fit(data, rows, options, fit.seed, control)?;
-            (
-                Model::Logistic(logistic.model),
-                logistic.iterations,
-                logistic.train_loss,
-                Vec::new(),
-            )
+            let learned = Learned::new(Model::Logistic(logistic.model), logistic.iterations);
+            Ok(Learned {
+                train_loss: logistic.train_loss,
+                ..learned
+            })
         }
-        Learner::Baseline(options) => (
+        Learner::Baseline(options) => Ok(Learned::new(
             Model::Baseline(baseline::fit(data, rows, options)?),
             1,
-            Vec::new(),
-            Vec::new(),
-        ),
-    };
-    let held_out = model.predict_rows(data.features(), &fit.valid)?;
-    let importance = model.importance(data.features().columns().len());
-    let seconds = started.elapsed().as_secs_f64();
-    Ok(FitOutcome {
-        model,
-        rounds,
-        train_loss,
-        valid_loss,
-        held_out,
-        importance,
-        seconds,
-    })
+        )),
+    }
 }
 
 /// Runs all fits on `threads` threads and answers in the order given.

@@ -45,47 +45,18 @@ pub fn fit(
         rounds_done: 0,
         rounds_max: 2,
     })?;
-    let weights: Vec<f64> = train.iter().map(|&row| data.weight(row)).collect();
-    let total: f64 = weights.iter().sum();
-    let label = |position: usize| data.labels()[train[position] as usize];
-    let mean = (0..train.len())
-        .map(|position| weights[position] * label(position))
-        .sum::<f64>()
-        / total;
-    let variance = (0..train.len())
-        .map(|position| weights[position] * (label(position) - mean).powi(2))
-        .sum::<f64>()
-        / total;
-    let deviation = variance.sqrt();
+    let target = Target::new(data, &train);
     let width = design.width();
-    let constant = deviation <= 1e-12 * mean.abs();
-    if constant || width == 0 {
+    // A label that is constant up to rounding has nothing to explain.
+    if target.deviation <= 1e-12 * target.mean.abs() || width == 0 {
+        let model = LinearModel::new(design, vec![0.0; width], target.mean);
         return Ok(LinearFit {
-            model: LinearModel::new(design, vec![0.0; width], mean),
+            model,
             iterations: 0,
         });
     }
-    let set = Instructions::detect();
-    let mut quadratic = Quadratic::new(width);
     let rows = DesignRows::new(&design, &training, data, &train);
-    // Terms are not exactly centred where values are missing, so the intercept is a term of its own in the means below.
-    let mut sums = vec![0.0; width];
-    rows.chunks(|first, cells| {
-        let count = cells.len() / width;
-        let weights = &weights[first..first + count];
-        let values: Vec<f64> = (0..count)
-            .map(|offset| weights[offset] * (label(first + offset) - mean) / deviation)
-            .collect();
-        quadratic.add_rows(set, cells, weights);
-        quadratic.add_linear(cells, &values);
-        for (line, &weight) in cells.chunks_exact(width).zip(weights) {
-            sums.iter_mut()
-                .zip(line)
-                .for_each(|(sum, &x)| *sum += weight * x);
-        }
-    });
-    quadratic.finish(1.0 / total);
-    centre(&mut quadratic, &sums, total);
+    let (quadratic, means) = normal_equations(&rows, &target, width);
     control.checkpoint(Progress {
         rounds_done: 1,
         rounds_max: 2,
@@ -96,20 +67,88 @@ pub fn fit(
     };
     let mut b = vec![0.0; width];
     let iterations = quadratic.minimise(penalty, options.max_iterations, options.tolerance, &mut b);
-    let offset: f64 = b.iter().zip(&sums).map(|(b, sum)| b * sum / total).sum();
-    let coefficients: Vec<f64> = b.iter().map(|b| b * deviation).collect();
+    let offset: f64 = b.iter().zip(&means).map(|(b, mean)| b * mean).sum();
+    let coefficients: Vec<f64> = b.iter().map(|b| b * target.deviation).collect();
+    let intercept = target.mean - offset * target.deviation;
     Ok(LinearFit {
-        model: LinearModel::new(design, coefficients, mean - offset * deviation),
+        model: LinearModel::new(design, coefficients, intercept),
         iterations,
     })
 }
 
+/// The label of the training rows, with what standardises it.
+struct Target {
+    labels: Vec<f64>,
+    weights: Vec<f64>,
+    total: f64,
+    mean: f64,
+    deviation: f64,
+}
+
+impl Target {
+    fn new(data: &Dataset, train: &[u32]) -> Self {
+        let labels: Vec<f64> = train
+            .iter()
+            .map(|&row| data.labels()[row as usize])
+            .collect();
+        let weights: Vec<f64> = train.iter().map(|&row| data.weight(row)).collect();
+        let total: f64 = weights.iter().sum();
+        let weighted = |value: &dyn Fn(f64) -> f64| {
+            labels
+                .iter()
+                .zip(&weights)
+                .map(|(&label, weight)| weight * value(label))
+                .sum::<f64>()
+                / total
+        };
+        let mean = weighted(&|label| label);
+        let deviation = weighted(&|label| (label - mean).powi(2)).sqrt();
+        Self {
+            labels,
+            weights,
+            total,
+            mean,
+            deviation,
+        }
+    }
+}
+
+/// The Gram matrix of centred terms with their products with the standardised label, and the means of the terms: these
+/// are not exactly 0 where values are missing, so the intercept has to make up for them.
+fn normal_equations(rows: &DesignRows, target: &Target, width: usize) -> (Quadratic, Vec<f64>) {
+    let set = Instructions::detect();
+    let mut quadratic = Quadratic::new(width);
+    let mut means = vec![0.0; width];
+    rows.chunks(|first, cells| {
+        let span = first..first + cells.len() / width;
+        let weights = &target.weights[span.clone()];
+        let standardised =
+            |(label, weight): (&f64, &f64)| weight * (label - target.mean) / target.deviation;
+        let values: Vec<f64> = target.labels[span]
+            .iter()
+            .zip(weights)
+            .map(standardised)
+            .collect();
+        quadratic.add_rows(set, cells, weights);
+        quadratic.add_linear(cells, &values);
+        for (line, weight) in cells.chunks_exact(width).zip(weights) {
+            means
+                .iter_mut()
+                .zip(line)
+                .for_each(|(mean, x)| *mean += weight * x / target.total);
+        }
+    });
+    quadratic.finish(1.0 / target.total);
+    centre(&mut quadratic, &means);
+    (quadratic, means)
+}
+
 /// Takes the means of the terms out of the Gram matrix, as if every term had been centred.
-fn centre(quadratic: &mut Quadratic, sums: &[f64], total: f64) {
+fn centre(quadratic: &mut Quadratic, means: &[f64]) {
     let width = quadratic.width;
     for i in 0..width {
         for j in 0..width {
-            quadratic.gram[i * width + j] -= (sums[i] / total) * (sums[j] / total);
+            quadratic.gram[i * width + j] -= means[i] * means[j];
         }
     }
 }

@@ -546,88 +546,85 @@ fn early_stopping_keeps_the_best_round() {
     );
 }
 
+/// Fits the rows with few limits and answers the predictions for them.
+fn refit(columns: Vec<Column>, labels: Vec<f64>, task: Task) -> Vec<f64> {
+    let rows = labels.len();
+    let keys = (0..rows as u64).collect();
+    let data = Dataset::new(
+        Matrix::new(columns, rows).unwrap(),
+        labels,
+        None,
+        keys,
+        task,
+    )
+    .unwrap();
+    let all: Vec<u32> = (0..rows as u32).collect();
+    let fit = run(
+        &data,
+        &all,
+        &[],
+        &small(|o| (o.min_rows, o.min_bin_rows) = (1, 1)),
+    );
+    numbers(&fit, &data, &all)
+}
+
+fn number(values: &[f32]) -> Column {
+    Column::Numeric(values.to_vec())
+}
+
 #[test]
-fn odd_data_get_reasoned_answers() {
-    let fit = |columns: Vec<Column>, labels: Vec<f64>, task| {
-        let rows = labels.len();
-        let keys = (0..rows as u64).collect();
-        let data = Dataset::new(
-            Matrix::new(columns, rows).unwrap(),
-            labels,
-            None,
-            keys,
-            task,
-        )
-        .unwrap();
-        let all: Vec<u32> = (0..rows as u32).collect();
-        let fit = run(
-            &data,
-            &all,
-            &[],
-            &small(|o| (o.min_rows, o.min_bin_rows) = (1, 1)),
-        );
-        numbers(&fit, &data, &all)
-    };
-    let number = |values: &[f32]| Column::Numeric(values.to_vec());
+fn nothing_to_tell_rows_apart_gives_the_mean() {
     let two = Task::Classification { classes: 2 };
+    let labels = || vec![1.0, 2.0, 3.0];
     assert_eq!(
-        fit(vec![number(&[1.0])], vec![4.0], Task::Regression),
+        refit(vec![number(&[1.0])], vec![4.0], Task::Regression),
         vec![4.0]
     );
     assert_eq!(
-        fit(
-            vec![number(&[1.0; 3])],
-            vec![1.0, 2.0, 3.0],
-            Task::Regression
-        ),
+        refit(vec![number(&[1.0; 3])], labels(), Task::Regression),
         vec![2.0; 3]
     );
     assert_eq!(
-        fit(
-            vec![number(&[f32::NAN; 3])],
-            vec![1.0, 2.0, 3.0],
-            Task::Regression
-        ),
+        refit(vec![number(&[f32::NAN; 3])], labels(), Task::Regression),
         vec![2.0; 3]
     );
-    assert_eq!(fit(vec![], vec![1.0, 3.0], Task::Regression), vec![2.0; 2]);
     assert_eq!(
-        fit(vec![number(&[1.0, 2.0])], vec![0.1, 0.1], Task::Regression),
+        refit(vec![], vec![1.0, 3.0], Task::Regression),
+        vec![2.0; 2]
+    );
+    assert_eq!(
+        refit(vec![number(&[1.0, 2.0])], vec![0.1, 0.1], Task::Regression),
         vec![0.1; 2]
     );
-    let certain = fit(vec![number(&[1.0, 2.0])], vec![1.0, 1.0], two);
+    let certain = refit(vec![number(&[1.0, 2.0])], vec![1.0, 1.0], two);
     assert!(certain[1] > 0.999 && certain[3] > 0.999);
-    let extremes = fit(
-        vec![number(&[
-            f32::NEG_INFINITY,
-            -f32::MAX,
-            f32::MAX,
-            f32::INFINITY,
-        ])],
+}
+
+#[test]
+fn extremes_and_missing_values_get_reasoned_answers() {
+    let extremes = [f32::NEG_INFINITY, -f32::MAX, f32::MAX, f32::INFINITY];
+    let found = refit(
+        vec![number(&extremes)],
         vec![0.0, 1.0, 2.0, 3.0],
         Task::Regression,
     );
-    assert!(
-        extremes.is_sorted() && extremes[3] - extremes[0] > 1.0,
-        "{extremes:?}"
-    );
-    let huge = fit(
+    assert!(found.is_sorted() && found[3] - found[0] > 1.0, "{found:?}");
+    let huge = refit(
         vec![number(&[0.0, 1.0])],
         vec![-1e99, 1e99],
         Task::Regression,
     );
     assert!(huge[0] < -1e98 && huge[1] > 1e98);
-    let missing = fit(
-        vec![number(&[1.0, 1.0, f32::NAN, f32::NAN])],
-        vec![0.0, 0.0, 9.0, 9.0],
+    let labels = || vec![0.0, 0.0, 9.0, 9.0];
+    let half = number(&[1.0, 1.0, f32::NAN, f32::NAN]);
+    let missing = refit(vec![half], labels(), Task::Regression);
+    assert!(missing[0] < 2.0 && missing[2] > 7.0, "{missing:?}");
+    let codes = vec![0, 0, MISSING_LEVEL, MISSING_LEVEL];
+    let absent = refit(
+        vec![Column::Categorical { codes, levels: 1 }],
+        labels(),
         Task::Regression,
     );
-    assert!(missing[0] < 2.0 && missing[2] > 7.0, "{missing:?}");
-    let levels = Column::Categorical {
-        codes: vec![0, 0, MISSING_LEVEL, MISSING_LEVEL],
-        levels: 1,
-    };
-    let absent = fit(vec![levels], vec![0.0, 0.0, 9.0, 9.0], Task::Regression);
     assert!(absent[0] < 2.0 && absent[2] > 7.0, "{absent:?}");
 }
 
