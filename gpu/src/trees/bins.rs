@@ -4,6 +4,9 @@
 /// Features that are scanned together; one histogram line of 8 × 8 bytes is one cache line.
 pub(crate) const LANES: usize = 8;
 
+/// Categories of at most this many levels split like numbers, without the penalty on categories.
+const FREE_LEVELS: usize = 4;
+
 /// Where a feature's values come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {
@@ -57,6 +60,11 @@ impl Feature {
     pub(crate) fn is_levels(&self) -> bool {
         matches!(self.scale, Scale::Levels { .. })
     }
+
+    /// Whether splits on this feature are held back by the penalty on categories.
+    pub(crate) fn is_penalised(&self) -> bool {
+        self.is_levels() && self.bins > FREE_LEVELS + 1
+    }
 }
 
 /// Up to eight features side by side: their bins are one u64 per row, their histogram `bins` lines of eight sums.
@@ -70,6 +78,8 @@ pub(crate) struct Block {
     pub(crate) offset: usize,
     /// Whether the features split one level against the rest.
     pub(crate) levels: bool,
+    /// Whether the penalty on categories holds its splits back.
+    pub(crate) penalised: bool,
 }
 
 /// The binned rows that trees grow on.
@@ -96,7 +106,12 @@ impl Grid {
         let mut order: Vec<u32> = chosen.collect();
         order.sort_by_key(|&id| {
             let feature = &features[id as usize];
-            (feature.is_levels(), std::cmp::Reverse(feature.bins), id)
+            (
+                feature.is_levels(),
+                !feature.is_penalised(),
+                std::cmp::Reverse(feature.bins),
+                id,
+            )
         });
         self.blocks.clear();
         self.slots.clear();
@@ -104,17 +119,19 @@ impl Grid {
         let mut next = 0;
         while next < order.len() {
             let first = &features[order[next] as usize];
-            let levels = first.is_levels();
+            let kind = |feature: &Feature| (feature.is_levels(), feature.is_penalised());
+            let (levels, penalised) = kind(first);
             let lanes = order[next..]
                 .iter()
                 .take(LANES)
-                .take_while(|&&id| features[id as usize].is_levels() == levels)
+                .take_while(|&&id| kind(&features[id as usize]) == (levels, penalised))
                 .count();
             self.blocks.push(Block {
                 lanes,
                 bins: first.bins,
                 offset,
                 levels,
+                penalised,
             });
             self.slots.extend_from_slice(&order[next..next + lanes]);
             self.slots.resize(self.blocks.len() * LANES, u32::MAX);

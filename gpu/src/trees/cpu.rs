@@ -333,9 +333,19 @@ impl<'a> Run<'a> {
         true
     }
 
+    /// Factor on the hessian of softmax.
+    fn softmax_factor(&self) -> f64 {
+        let classes = self.plan.outputs as f64;
+        match self.options.softmax_factor {
+            0.0 => classes / (classes - 1.0).max(1.0),
+            factor => factor,
+        }
+    }
+
     /// Gradients of one output in fixed point; `None` when they are all rounding.
     fn quantise(&mut self, output: usize) -> Option<Quantiser> {
         let rows = self.train.rows;
+        let softmax_factor = self.softmax_factor();
         let bootstraps = self.bootstraps();
         let span = output * rows..(output + 1) * rows;
         let TreesScratch {
@@ -358,7 +368,7 @@ impl<'a> Run<'a> {
         objective::gradients(
             self.set,
             self.plan.objective,
-            (output, self.plan.outputs),
+            (output, softmax_factor),
             targets,
             scores,
             g,
@@ -452,6 +462,7 @@ impl<'a> Run<'a> {
         let split = SplitRules {
             l1: options.l1 * scales.gradient_scale,
             l2: options.l2 * scales.hessian_scale,
+            category_l2: options.category_l2 * scales.hessian_scale,
             min_hessian: options.min_hessian * scales.hessian_scale,
             min_rows: f64::from(options.min_rows),
             min_gain: options.min_gain * gain_unit,
@@ -507,7 +518,15 @@ impl<'a> Run<'a> {
             };
             let bounds = (leaf.bounds.0 * bound_unit, leaf.bounds.1 * bound_unit);
             let value = match objective::leaf_quantile(self.plan.objective) {
-                None => leaf_value(g, h, options.l1, options.l2, options.max_delta_step, bounds),
+                None => {
+                    let penalty = if leaf.penalised {
+                        options.category_l2
+                    } else {
+                        0.0
+                    };
+                    let l2 = options.l2 + penalty;
+                    leaf_value(g, h, options.l1, l2, options.max_delta_step, bounds)
+                }
                 Some(alpha) => {
                     pairs.clear();
                     let weight = |row: usize| if units { 1.0 } else { hessians[row] };

@@ -75,6 +75,8 @@ pub(crate) struct Leaf {
     pub(crate) passengers: (usize, usize),
     /// Smallest and largest value, fixed-point ratio.
     pub(crate) bounds: (f64, f64),
+    /// Whether the split that made the leaf carries the penalty on categories.
+    pub(crate) penalised: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -161,6 +163,7 @@ impl Grower {
             rows: (0, self.rows.len()),
             passengers: (0, self.passengers.len()),
             bounds: (f64::NEG_INFINITY, f64::INFINITY),
+            penalised: false,
         };
         self.nodes.push(leaf_node(self.rows.len()));
         let packed = self
@@ -440,12 +443,14 @@ impl Grower {
             split,
             ground.features[feature as usize].monotone,
         );
+        let penalised = ground.grid.blocks[split.slot / LANES].penalised;
         let child = |node, rows, passengers, bounds, packed| OpenLeaf {
             leaf: Leaf {
                 node,
                 rows,
                 passengers,
                 bounds,
+                penalised,
             },
             depth: parent.depth + 1,
             packed,

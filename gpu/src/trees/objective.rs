@@ -152,11 +152,11 @@ fn derivatives(objective: Objective, y: f64, s: f64) -> (f64, f64) {
 
 /// Gradients and hessians of one output. `h` is left alone when [`unit_hessian`] holds and rows have no weights.
 ///
-/// For softmax, `scores` holds the class probabilities of this output.
+/// For softmax, `scores` holds the class probabilities of this output, and the hessian is scaled by the factor given.
 pub(crate) fn gradients(
     set: Instructions,
     objective: Objective,
-    (output, outputs): (usize, usize),
+    (output, softmax_factor): (usize, f64),
     targets: Targets,
     scores: &[f64],
     g: &mut [f64],
@@ -166,11 +166,9 @@ pub(crate) fn gradients(
         Objective::Squared => squared(set, targets.labels, scores, g),
         Objective::Logistic => logistic(set, targets.labels, scores, g, h),
         Objective::Softmax => {
-            // Friedman's factor for K coupled trees.
-            let factor = outputs as f64 / (outputs as f64 - 1.0).max(1.0);
             for (row, &p) in scores.iter().enumerate() {
                 g[row] = p - f64::from(u8::from(targets.labels[row] == output as f64));
-                h[row] = (factor * p * (1.0 - p)).max(1e-16);
+                h[row] = (softmax_factor * p * (1.0 - p)).max(1e-16);
             }
         }
         _ => {
@@ -338,7 +336,7 @@ mod tests {
             gradients(
                 Instructions::detect(),
                 objective,
-                (0, 1),
+                (0, 1.0),
                 targets,
                 &scores,
                 &mut g,

@@ -144,6 +144,10 @@ pub struct TreesOptions {
     pub one_vs_rest_levels: u32,
     /// Rows' worth of prior mixed into each category's target statistic.
     pub category_smoothing: f64,
+    /// L2 penalty added for the children of splits on categories of more than 4 levels.
+    pub category_l2: f64,
+    /// Factor on the hessian of softmax; 0 is classes / (classes - 1), Friedman's for coupled trees.
+    pub softmax_factor: f64,
 }
 
 impl Default for TreesOptions {
@@ -172,6 +176,8 @@ impl Default for TreesOptions {
             monotone: Vec::new(),
             one_vs_rest_levels: 64,
             category_smoothing: 10.0,
+            category_l2: 0.0,
+            softmax_factor: 0.0,
         }
     }
 }
@@ -186,6 +192,7 @@ impl TreesOptions {
             max_depth: 6,
             min_rows: 1,
             min_hessian: 1.0,
+            softmax_factor: 2.0,
             l2: 1.0,
             max_bins: 255,
             min_bin_rows: 1,
@@ -197,6 +204,7 @@ impl TreesOptions {
     pub fn lightgbm_defaults() -> Self {
         Self {
             l2: 0.0,
+            category_l2: 10.0,
             max_bins: 255,
             ..Self::default()
         }
@@ -265,6 +273,8 @@ impl TreesOptions {
         check_real("node_column_fraction", self.node_column_fraction, 1e-3, 1.0)?;
         check_count("early_stopping", self.early_stopping, 0, 100_000)?;
         check_count("one_vs_rest_levels", self.one_vs_rest_levels, 0, 254)?;
+        check_real("category_l2", self.category_l2, 0.0, 1e15)?;
+        check_real("softmax_factor", self.softmax_factor, 0.0, 1e3)?;
         check_real("category_smoothing", self.category_smoothing, 1e-3, 1e9)?;
         match self.objective {
             Objective::Quantile { alpha } => check_real("alpha", alpha, 1e-6, 1.0 - 1e-6)?,

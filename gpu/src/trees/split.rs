@@ -14,10 +14,24 @@ use crate::random::{Stream, draw};
 pub(crate) struct SplitRules {
     pub(crate) l1: f64,
     pub(crate) l2: f64,
+    /// Added to l2 for the children of splits on categories.
+    pub(crate) category_l2: f64,
     pub(crate) min_hessian: f64,
     pub(crate) min_rows: f64,
     pub(crate) min_gain: f64,
     pub(crate) max_delta_step: f64,
+}
+
+impl SplitRules {
+    /// L2 penalty on the children of a split in this block.
+    fn child_l2(&self, block: &Block) -> f64 {
+        self.l2
+            + if block.penalised {
+                self.category_l2
+            } else {
+                0.0
+            }
+    }
 }
 
 /// A node as the scan sees it.
@@ -47,9 +61,9 @@ pub(crate) struct Split {
 }
 
 /// G²/(H+l2) after the l1 shrinkage.
-fn score(g: f64, h: f64, rules: &SplitRules) -> f64 {
-    let shrunk = shrink(g, rules.l1);
-    shrunk * shrunk / (h + rules.l2)
+fn score(g: f64, h: f64, l1: f64, l2: f64) -> f64 {
+    let shrunk = shrink(g, l1);
+    shrunk * shrunk / (h + l2)
 }
 
 /// Soft threshold.
@@ -78,8 +92,8 @@ pub(crate) fn leaf_value(
 }
 
 /// Loss reduction of a leaf held at `value`; equals [`score`] at the unbounded optimum.
-fn score_at(g: f64, h: f64, value: f64, rules: &SplitRules) -> f64 {
-    -(2.0 * g * value + (h + rules.l2) * value * value + 2.0 * rules.l1 * value.abs())
+fn score_at(g: f64, h: f64, value: f64, l1: f64, l2: f64) -> f64 {
+    -(2.0 * g * value + (h + l2) * value * value + 2.0 * l1 * value.abs())
 }
 
 /// Fewest hessian units that either side must have.
@@ -114,13 +128,14 @@ pub(crate) fn best_split(
     rules: &SplitRules,
     allowed: &impl Allowed,
 ) -> Option<Split> {
+    let weight = f64::from(hessian(node.packed)) + rules.l2;
     let totals = ScanTotals {
         g: gradient(node.packed),
         h: hessian(node.packed),
         floor: hessian_floor(node, rules),
         l1: rules.l1 as f32 * GRADIENT_UNIT,
-        h_factor: (1.0 / (f64::from(hessian(node.packed)) + rules.l2)) as f32,
-        h_shift: (rules.l2 / (f64::from(hessian(node.packed)) + rules.l2)) as f32,
+        h_factor: (1.0 / weight) as f32,
+        h_shift: 0.0,
     };
     if i64::from(totals.floor) * 2 > i64::from(totals.h) {
         return None;
@@ -136,6 +151,8 @@ pub(crate) fn best_split(
     for (index, block) in grid.blocks.iter().enumerate() {
         let lines = &histogram[block.offset..block.offset + block.bins * LANES];
         let mut best = Best::above(parent);
+        let h_shift = (rules.child_l2(block) / weight) as f32;
+        let totals = ScanTotals { h_shift, ..totals };
         scan(set, rules.l1 > 0.0, block.levels, lines, &totals, &mut best);
         for lane in 0..block.lanes {
             let slot = index * LANES + lane;
@@ -181,15 +198,12 @@ fn confirm(
     let lane = slot % LANES;
     let left = left_sum(lines, block.levels, lane, bin, missing_left);
     let right = node.packed - left;
-    let part = |packed: i64| {
-        score(
-            f64::from(gradient(packed)),
-            f64::from(hessian(packed)),
-            rules,
-        )
+    let part = |packed: i64, l2: f64| {
+        let (g, h) = (gradient(packed), hessian(packed));
+        score(f64::from(g), f64::from(h), rules.l1, l2)
     };
-    let whole = part(node.packed);
-    let gain = part(left) + part(right) - whole;
+    let (whole, l2) = (part(node.packed, rules.l2), rules.child_l2(block));
+    let gain = part(left, l2) + part(right, l2) - whole;
     // A gain below the rounding of its own terms is noise.
     if !(gain > rules.min_gain && gain > 1e-9 * whole) {
         return None;
@@ -318,6 +332,7 @@ impl ScalarSearch<'_> {
                     self.candidate(
                         id,
                         feature.monotone,
+                        self.rules.child_l2(block),
                         Split {
                             gain: 0.0,
                             slot,
@@ -331,34 +346,34 @@ impl ScalarSearch<'_> {
         }
     }
 
-    fn candidate(&mut self, id: u32, monotone: i8, split: Split) {
+    fn candidate(&mut self, id: u32, monotone: i8, child_l2: f64, split: Split) {
         let right = self.node.packed - split.left;
         if hessian(split.left) < self.floor || hessian(right) < self.floor {
             return;
         }
         let parts = |packed: i64| (f64::from(gradient(packed)), f64::from(hessian(packed)));
-        let value = |packed: i64| {
+        let SplitRules {
+            l1,
+            l2,
+            max_delta_step,
+            min_gain,
+            ..
+        } = *self.rules;
+        let value = |packed: i64, l2: f64| {
             let (g, h) = parts(packed);
-            leaf_value(
-                g,
-                h,
-                self.rules.l1,
-                self.rules.l2,
-                self.rules.max_delta_step,
-                self.node.bounds,
-            )
+            leaf_value(g, h, l1, l2, max_delta_step, self.node.bounds)
         };
-        let (low, high) = (value(split.left), value(right));
+        let (low, high) = (value(split.left, child_l2), value(right, child_l2));
         if (monotone > 0 && low > high) || (monotone < 0 && low < high) {
             return;
         }
-        let judged = |packed: i64, value: f64| {
+        let judged = |packed: i64, value: f64, l2: f64| {
             let (g, h) = parts(packed);
-            score_at(g, h, value, self.rules)
+            score_at(g, h, value, l1, l2)
         };
-        let whole = judged(self.node.packed, value(self.node.packed));
-        let gain = judged(split.left, low) + judged(right, high) - whole;
-        if !(gain > self.rules.min_gain && gain > 1e-9 * whole.abs()) {
+        let whole = judged(self.node.packed, value(self.node.packed, l2), l2);
+        let gain = judged(split.left, low, child_l2) + judged(right, high, child_l2) - whole;
+        if !(gain > min_gain && gain > 1e-9 * whole.abs()) {
             return;
         }
         let better = self

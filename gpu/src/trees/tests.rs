@@ -158,7 +158,7 @@ fn varied() -> Vec<CheckedTreesOptions> {
         small(|o| o.growth = Growth::Depth),
         small(|o| (o.growth, o.max_leaves, o.max_depth) = (Growth::Depth, 0, 5)),
         small(|o| (o.row_fraction, o.column_fraction, o.node_column_fraction) = (0.6, 0.7, 0.7)),
-        small(|o| (o.l1, o.l2, o.min_gain) = (0.5, 2.0, 0.01)),
+        small(|o| (o.l1, o.l2, o.min_gain, o.category_l2) = (0.5, 2.0, 0.01, 10.0)),
         small(|o| o.monotone = vec![0, 1, -1]),
         small(|o| (o.max_bins, o.one_vs_rest_levels) = (17, 8)),
         small(|o| o.early_stopping = 3),
