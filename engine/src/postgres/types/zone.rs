@@ -228,7 +228,8 @@ pub(super) struct OffsetCache {
     days: [Cell<(i64, i32)>; CACHED_DAYS],
 }
 
-const CACHED_DAYS: usize = 64;
+/// More than a year, so that a year of rows in any order searches the table once a day.
+const CACHED_DAYS: usize = 512;
 /// A day on which clocks change; never a valid offset.
 const CHANGES: i32 = i32::MAX;
 /// No moment lies on this day.
