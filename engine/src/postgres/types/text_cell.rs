@@ -1,6 +1,6 @@
 //! How are text and bytes of an Arrow array written?
 
-use arrow::array::{Array, BinaryArrayType, FixedSizeBinaryArray, StringArrayType};
+use arrow::array::{BinaryArrayType, FixedSizeBinaryArray, StringArrayType};
 use tarn_catalog::types::{PgType, oid};
 
 use super::bytes::{parse_uuid, push_bytea, push_uuid};
