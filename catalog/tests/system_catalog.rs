@@ -13,12 +13,13 @@ use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemorySchemaPr
 use datafusion::error::Result;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::scalar::ScalarValue;
 use datafusion::sql::parser::Statement as ParsedStatement;
 use datafusion::sql::sqlparser::ast::Statement;
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 use mirror::Mirror;
-use tarn_catalog::system::{self, SystemSchema, SystemSession, query_rewrite};
+use tarn_catalog::system::{self, SystemError, SystemSchema, SystemSession, query_rewrite};
 
 /// A query that was recorded.
 struct Recorded {
@@ -46,7 +47,11 @@ fn recorded(text: &str) -> Vec<Recorded> {
 }
 
 fn context() -> SessionContext {
-    let session: Arc<dyn SystemSession> = Arc::new(Mirror::new());
+    context_of(Arc::new(Mirror::new()))
+}
+
+fn context_of(mirror: Arc<Mirror>) -> SessionContext {
+    let session: Arc<dyn SystemSession> = mirror;
     let mut config = SessionConfig::new()
         .with_default_catalog_and_schema("tarn", "public")
         .with_create_default_catalog_and_schema(false)
@@ -286,4 +291,162 @@ async fn pgjdbc() {
 #[tokio::test]
 async fn rules() {
     check(include_str!("clients/rules.txt")).await;
+}
+
+fn parsed(sql: &str) -> Statement {
+    Parser::parse_sql(&PostgreSqlDialect {}, sql)
+        .expect("SQL")
+        .remove(0)
+}
+
+#[test]
+fn only_queries_over_the_catalog_alone_are_rewritten() {
+    for sql in [
+        "SELECT * FROM pg_class",
+        "SELECT 1 FROM pg_catalog.pg_class c, information_schema.tables t",
+        "WITH own AS (SELECT oid FROM pg_class) SELECT * FROM own",
+        "SELECT pg_catalog.version()",
+        "SELECT 'a'::regclass",
+        "SELECT (SELECT count(*) FROM pg_index)",
+    ] {
+        assert!(query_rewrite::is_catalog_query(&parsed(sql)), "{sql}");
+    }
+    for sql in [
+        "SELECT 1",
+        "SELECT * FROM orders",
+        "SELECT * FROM shop.pg_class",
+        "SELECT relname, (SELECT count(*) FROM orders) FROM pg_class",
+        "SELECT * FROM orders WHERE id IN (SELECT oid::int8 FROM pg_class)",
+        "SELECT * FROM read_csv('a.csv')",
+        "INSERT INTO t SELECT oid FROM pg_class",
+        "DELETE FROM pg_class",
+    ] {
+        assert!(!query_rewrite::is_catalog_query(&parsed(sql)), "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn errors_are_those_of_postgresql() {
+    let context = context();
+    for (sql, expected) in [
+        (
+            "SELECT 'nothing'::regclass",
+            SystemError::UndefinedRelation("nothing".to_string()),
+        ),
+        (
+            "SELECT 'no.thing'::regtype",
+            SystemError::UndefinedType("no.thing".to_string()),
+        ),
+        (
+            "SELECT 'nobody'::regrole",
+            SystemError::UndefinedObject("role", "nobody".to_string()),
+        ),
+        (
+            "SELECT current_setting('nothing')",
+            SystemError::UndefinedSetting("nothing".to_string()),
+        ),
+        (
+            "SELECT has_table_privilege('wine', 'EAT')",
+            SystemError::UnknownPrivilege("EAT".to_string()),
+        ),
+        (
+            "SELECT (SELECT a.attname FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0) FROM pg_class c",
+            SystemError::SeveralRows,
+        ),
+    ] {
+        let error = run(&context, sql).await.expect_err(sql);
+        let mut source: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+        let found = std::iter::from_fn(|| {
+            let current = source?;
+            source = current.source();
+            Some(current)
+        })
+        .find_map(|error| error.downcast_ref::<SystemError>());
+        assert_eq!(found, Some(&expected), "{sql}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn parameters_reach_subqueries_that_run_row_by_row() {
+    let context = context();
+    let state = context.state();
+    let mut statement = parsed(
+        "SELECT c.relname, (SELECT a.attname FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum = $1) \
+         FROM pg_class c WHERE c.relname = $2 ORDER BY 1",
+    );
+    query_rewrite::rewrite_statement(&mut statement);
+    let plan = state
+        .statement_to_plan(ParsedStatement::Statement(Box::new(statement)))
+        .await
+        .unwrap();
+    let plan = query_rewrite::rewrite_plan(plan, &state).unwrap();
+    for (attnum, expected) in [
+        (2i16, "wine\tcolor"),
+        (3, "wine\tquality"),
+        (4, "wine\t\\N"),
+    ] {
+        let values = vec![ScalarValue::from(attnum), ScalarValue::from("wine")];
+        let bound = plan.clone().with_param_values(values).unwrap();
+        let physical = state.create_physical_plan(&bound).await.unwrap();
+        let schema = physical.schema();
+        let batches = datafusion::physical_plan::collect(physical, context.task_ctx())
+            .await
+            .unwrap();
+        let rows: Vec<String> = batches
+            .iter()
+            .flat_map(|batch| rendered::rows(batch, &schema))
+            .collect();
+        assert_eq!(rows, [expected]);
+    }
+}
+
+#[tokio::test]
+async fn only_the_tables_that_a_query_describes_are_opened() {
+    let mirror = Arc::new(Mirror::new());
+    let context = context_of(mirror.clone());
+    for (sql, opened) in [
+        ("SELECT relname, relkind FROM pg_class", vec![]),
+        (
+            "SELECT attname FROM pg_attribute WHERE attrelid = '16401' AND attnum > 0",
+            vec![16401],
+        ),
+        (
+            "SELECT conname FROM pg_constraint WHERE conrelid = '16402'",
+            vec![],
+        ),
+        (
+            "SELECT conname, conkey FROM pg_constraint WHERE conrelid = '16402'",
+            vec![16402],
+        ),
+        (
+            "SELECT a.attname, (SELECT d.adbin FROM pg_attrdef d WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum) \
+             FROM pg_attribute a WHERE a.attrelid = 'shop.orders'::regclass",
+            vec![16401, 16401],
+        ),
+    ] {
+        run(&context, sql).await.unwrap();
+        assert_eq!(mirror.take_opened(), opened, "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn every_system_relation_can_be_read() {
+    let context = context();
+    let (_, names) = run(
+        &context,
+        "SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE n.nspname IN ('pg_catalog', 'information_schema')",
+    )
+    .await
+    .unwrap();
+    assert_eq!(names.len(), 208);
+    for name in names {
+        let (_, count) = run(&context, &format!("SELECT count(*) FROM {name}"))
+            .await
+            .unwrap();
+        let (_, rows) = run(&context, &format!("SELECT * FROM {name}"))
+            .await
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(count, [rows.len().to_string()], "{name}");
+    }
 }

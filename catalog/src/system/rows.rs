@@ -24,6 +24,8 @@ pub enum Value {
     Ints(Vec<i64>),
     /// array of text
     Texts(Vec<String>),
+    /// interval of so many seconds
+    Seconds(i64),
     /// a value in COPY's text format, to be read as the column's type
     Raw(&'static str),
 }
@@ -145,6 +147,10 @@ fn scalar_of(value: Value, data_type: &DataType) -> Option<ScalarValue> {
         Value::Null => None,
         Value::Raw(text) => read(text, data_type),
         Value::Bool(value) => Some(ScalarValue::Boolean(Some(value))),
+        Value::Seconds(seconds) => {
+            let nanos = seconds.saturating_mul(1_000_000_000);
+            Some(ScalarValue::new_interval_mdn(0, 0, nanos))
+        }
         Value::Float(value) => match data_type {
             DataType::Float32 => Some(ScalarValue::Float32(Some(value as f32))),
             _ => Some(ScalarValue::Float64(Some(value))),

@@ -1,7 +1,7 @@
 //! The objects of `clients/schema.sql`, as a session would show them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use datafusion::error::Result;
@@ -17,6 +17,7 @@ use tarn_catalog::types::PgType;
 pub struct Mirror {
     snapshot: Arc<SystemSnapshot>,
     columns: BTreeMap<u32, Vec<Column>>,
+    opened: Mutex<Vec<u32>>,
 }
 
 fn strings(names: &[&str]) -> Vec<String> {
@@ -147,38 +148,104 @@ fn order_lines() -> Relation {
     relation(16402, "shop", "order_lines", RelationKind::Table(table))
 }
 
+fn relations() -> Vec<Relation> {
+    let view = "SELECT orders.id,\n    orders.amount\n   FROM shop.orders\n  WHERE orders.amount > 100::double precision";
+    vec![
+        customers(),
+        orders(),
+        order_lines(),
+        relation(16403, "shop", "customers_id_seq", sequence()),
+        relation(16404, "shop", "orders_id_seq", sequence()),
+        relation(
+            16405,
+            "shop",
+            "big_orders",
+            RelationKind::View {
+                sql: view.to_string(),
+            },
+        ),
+        relation(
+            16406,
+            "public",
+            "wine",
+            RelationKind::Table(Table::default()),
+        ),
+        relation(16407, "public", "ticket", sequence()),
+    ]
+}
+
+fn schemas() -> Vec<Schema> {
+    let schema = |oid, name: &str, owner: &str, comment: &str| Schema {
+        oid,
+        name: name.to_string(),
+        owner: owner.to_string(),
+        comment: Some(comment.to_string()),
+    };
+    vec![
+        schema(
+            oids::PUBLIC,
+            "public",
+            "pg_database_owner",
+            "standard public schema",
+        ),
+        schema(16390, "shop", "tarn", "orders and customers"),
+    ]
+}
+
+fn columns_of_relations() -> BTreeMap<u32, Vec<Column>> {
+    BTreeMap::from([
+        (
+            16400,
+            columns(&[
+                ("id", "bigint", true),
+                ("name", "varchar(40)", true),
+                ("email", "text", false),
+                ("joined", "timestamptz", false),
+                ("score", "numeric(10,2)", false),
+                ("tags", "text[]", false),
+                ("active", "boolean", true),
+            ]),
+        ),
+        (
+            16401,
+            columns(&[
+                ("id", "bigint", true),
+                ("customer_id", "bigint", true),
+                ("placed_on", "date", true),
+                ("amount", "double precision", false),
+                ("note", "text", false),
+            ]),
+        ),
+        (
+            16402,
+            columns(&[
+                ("order_id", "bigint", true),
+                ("line", "smallint", true),
+                ("item", "char(8)", false),
+                ("quantity", "integer", false),
+            ]),
+        ),
+        (
+            16405,
+            columns(&[
+                ("id", "bigint", false),
+                ("amount", "double precision", false),
+            ]),
+        ),
+        (
+            16406,
+            columns(&[
+                ("alcohol", "double precision", false),
+                ("color", "text", false),
+                ("quality", "integer", false),
+            ]),
+        ),
+    ])
+}
+
 impl Mirror {
     /// The objects of `clients/schema.sql`.
     pub fn new() -> Mirror {
-        let view = "SELECT orders.id,\n    orders.amount\n   FROM shop.orders\n  WHERE orders.amount > 100::double precision";
-        let relations = vec![
-            customers(),
-            orders(),
-            order_lines(),
-            relation(16403, "shop", "customers_id_seq", sequence()),
-            relation(16404, "shop", "orders_id_seq", sequence()),
-            relation(
-                16405,
-                "shop",
-                "big_orders",
-                RelationKind::View {
-                    sql: view.to_string(),
-                },
-            ),
-            relation(
-                16406,
-                "public",
-                "wine",
-                RelationKind::Table(Table::default()),
-            ),
-            relation(16407, "public", "ticket", sequence()),
-        ];
-        let schema = |oid, name: &str, owner: &str, comment: &str| Schema {
-            oid,
-            name: name.to_string(),
-            owner: owner.to_string(),
-            comment: Some(comment.to_string()),
-        };
         let snapshot = SystemSnapshot {
             database: "tarn".to_string(),
             roles: vec![Role {
@@ -187,69 +254,19 @@ impl Mirror {
                 superuser: true,
                 can_login: true,
             }],
-            schemas: vec![
-                schema(
-                    oids::PUBLIC,
-                    "public",
-                    "pg_database_owner",
-                    "standard public schema",
-                ),
-                schema(16390, "shop", "tarn", "orders and customers"),
-            ],
-            relations,
+            schemas: schemas(),
+            relations: relations(),
         };
-        let columns = BTreeMap::from([
-            (
-                16400,
-                columns(&[
-                    ("id", "bigint", true),
-                    ("name", "varchar(40)", true),
-                    ("email", "text", false),
-                    ("joined", "timestamptz", false),
-                    ("score", "numeric(10,2)", false),
-                    ("tags", "text[]", false),
-                    ("active", "boolean", true),
-                ]),
-            ),
-            (
-                16401,
-                columns(&[
-                    ("id", "bigint", true),
-                    ("customer_id", "bigint", true),
-                    ("placed_on", "date", true),
-                    ("amount", "double precision", false),
-                    ("note", "text", false),
-                ]),
-            ),
-            (
-                16402,
-                columns(&[
-                    ("order_id", "bigint", true),
-                    ("line", "smallint", true),
-                    ("item", "char(8)", false),
-                    ("quantity", "integer", false),
-                ]),
-            ),
-            (
-                16405,
-                columns(&[
-                    ("id", "bigint", false),
-                    ("amount", "double precision", false),
-                ]),
-            ),
-            (
-                16406,
-                columns(&[
-                    ("alcohol", "double precision", false),
-                    ("color", "text", false),
-                    ("quality", "integer", false),
-                ]),
-            ),
-        ]);
         Mirror {
             snapshot: Arc::new(snapshot),
-            columns,
+            columns: columns_of_relations(),
+            opened: Mutex::default(),
         }
+    }
+
+    /// OIDs of the relations whose columns were asked for, since the last call.
+    pub fn take_opened(&self) -> Vec<u32> {
+        std::mem::take(&mut self.opened.lock().expect("no test panics here"))
     }
 }
 
@@ -260,6 +277,10 @@ impl SystemSession for Mirror {
     }
 
     async fn columns(&self, relation_oid: u32) -> Result<Vec<Column>> {
+        self.opened
+            .lock()
+            .expect("no test panics here")
+            .push(relation_oid);
         Ok(self.columns.get(&relation_oid).cloned().unwrap_or_default())
     }
 

@@ -27,6 +27,10 @@ fn names(names: Vec<String>) -> ScalarValue {
 }
 
 pub(super) fn functions() -> Vec<Function> {
+    [names_of_the_session(), facts_of_the_server()].concat()
+}
+
+fn names_of_the_session() -> Vec<Function> {
     let stable = Function::stable;
     let name_array = PgType::NAME.array().unwrap_or(PgType::TEXT);
     vec![
@@ -73,6 +77,12 @@ pub(super) fn functions() -> Vec<Function> {
                 .filter(|name| implicit || name != "pg_catalog");
             Ok(names(path.collect()))
         }),
+    ]
+}
+
+fn facts_of_the_server() -> Vec<Function> {
+    let stable = Function::stable;
+    vec![
         stable("pg_backend_pid", &[0], PgType::INT4, |call| {
             integer(call.session.backend_pid())
         }),

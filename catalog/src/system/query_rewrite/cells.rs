@@ -14,6 +14,8 @@ use datafusion::logical_expr::{
 };
 use datafusion::scalar::ScalarValue;
 
+const PREFIX: &str = "$outer_";
+
 /// One value per outer column of a subquery.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Cells {
@@ -26,19 +28,24 @@ impl Cells {
         *self.values.write().unwrap_or_else(PoisonError::into_inner) = values.to_vec();
     }
 
-    /// A placeholder `$n` as a function that reads cell n - 1.
+    /// The placeholder of a cell in a plan. A client's parameters are `$1`, `$2` …, so this is none of them.
+    pub(super) fn placeholder(at: usize) -> String {
+        format!("{PREFIX}{at}")
+    }
+
+    /// The placeholder of a cell as a function that reads it.
     pub(super) fn read_instead(&self, expr: Expr) -> Transformed<Expr> {
         match &expr {
             Expr::Placeholder(Placeholder {
                 id,
                 field: Some(field),
             }) => {
-                let Ok(number) = id.trim_start_matches('$').parse::<usize>() else {
+                let Some(at) = id.strip_prefix(PREFIX).and_then(|at| at.parse().ok()) else {
                     return Transformed::no(expr);
                 };
                 let cell = Cell {
                     cells: self.clone(),
-                    at: number - 1,
+                    at,
                     field: field.clone(),
                     signature: Signature::nullary(Volatility::Volatile),
                 };

@@ -1,6 +1,6 @@
 //! Subqueries that depend on the row around them, and that DataFusion cannot turn into joins.
 //!
-//! Such a subquery becomes a call of an asynchronous function of the outer columns that it refers to; the function
+//! Such a subquery becomes a call of an asynchronous function of the outer columns and parameters that it refers to; the function
 //! runs the subquery for each distinct row of them, which is what SQL says it means
 //! (see [`super::correlated_exec`]). Catalog relations are small, and a subquery inside a CASE runs only for the rows
 //! that reach it.
@@ -246,21 +246,21 @@ impl Replacer<'_> {
                 Field::new("array", DataType::List(Arc::new(item)), true)
             }
         };
-        let outer = outer_columns(&subquery.subquery)?;
+        let outer = outer_values(&subquery.subquery)?;
         let mut arguments = vec![
             guard.unwrap_or_else(|| lit(true)),
             needle.unwrap_or_else(|| lit(true)),
         ];
-        for (field, column) in &outer {
-            // A column of this query, or of one around it, which is then replaced in its turn.
-            arguments.push(if self.schema.has_column(column) {
-                Expr::Column(column.clone())
-            } else {
-                Expr::OuterReferenceColumn(field.clone(), column.clone())
+        for value in &outer {
+            arguments.push(match value {
+                // A column of this query; one of a query around it is replaced in its turn.
+                Expr::OuterReferenceColumn(_, column) if self.schema.has_column(column) => {
+                    Expr::Column(column.clone())
+                }
+                other => other.clone(),
             });
         }
-        let columns = outer.into_iter().map(|(_, column)| column).collect();
-        let function = Correlated::new(subquery.subquery, columns, mode, field, self.state.clone());
+        let function = Correlated::new(subquery.subquery, outer, mode, field, self.state.clone());
         Ok(function.into_scalar_udf().call(arguments))
     }
 }
@@ -280,18 +280,16 @@ fn narrowed(guard: Option<Expr>, reached: &Expr) -> Result<Option<Expr>> {
     Ok(all)
 }
 
-/// The outer columns that a plan refers to, each once.
-fn outer_columns(
-    plan: &LogicalPlan,
-) -> Result<Vec<(datafusion::arrow::datatypes::FieldRef, Column)>> {
-    let mut found: Vec<(_, Column)> = Vec::new();
+/// What a plan takes from outside, each once: outer columns and the query's parameters.
+fn outer_values(plan: &LogicalPlan) -> Result<Vec<Expr>> {
+    let mut found: Vec<Expr> = Vec::new();
     plan.apply_with_subqueries(|node| {
         node.apply_expressions(|expr| {
             expr.apply(|expr| {
-                if let Expr::OuterReferenceColumn(field, column) = expr
-                    && !found.iter().any(|(_, known)| known == column)
-                {
-                    found.push((field.clone(), column.clone()));
+                let is_outer =
+                    matches!(expr, Expr::OuterReferenceColumn(..) | Expr::Placeholder(_));
+                if is_outer && !found.contains(expr) {
+                    found.push(expr.clone());
                 }
                 Ok(TreeNodeRecursion::Continue)
             })

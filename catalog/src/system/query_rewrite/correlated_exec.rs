@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use datafusion::arrow::array::{Array, ArrayRef, RecordBatch, new_empty_array};
 use datafusion::arrow::compute::concat;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::common::exec_err;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Column, exec_err};
 use datafusion::error::Result;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::async_udf::{AsyncScalarUDF, AsyncScalarUDFImpl};
@@ -38,11 +38,11 @@ pub(super) enum Mode {
     Array,
 }
 
-/// A subquery as a function: (guard, value to look for, outer columns…).
+/// A subquery as a function: (guard, value to look for, outer columns and parameters…).
 #[derive(Debug)]
 pub(super) struct Correlated {
     plan: Arc<LogicalPlan>,
-    outer: Vec<Column>,
+    outer: Vec<Expr>,
     mode: Mode,
     field: FieldRef,
     state: Arc<SessionState>,
@@ -56,7 +56,7 @@ const FIXED_ARGUMENTS: usize = 2;
 impl Correlated {
     pub(super) fn new(
         plan: Arc<LogicalPlan>,
-        outer: Vec<Column>,
+        outer: Vec<Expr>,
         mode: Mode,
         field: Field,
         state: Arc<SessionState>,
@@ -86,14 +86,9 @@ impl Correlated {
 
     /// The subquery with each outer column replaced by what `replace` gives for its position.
     fn bound(&self, replace: impl Fn(usize) -> Expr) -> Result<LogicalPlan> {
-        let bind = |expr: Expr| match &expr {
-            Expr::OuterReferenceColumn(_, column) => {
-                match self.outer.iter().position(|outer| outer == column) {
-                    Some(at) => Ok(Transformed::yes(replace(at))),
-                    None => Ok(Transformed::no(expr)),
-                }
-            }
-            _ => Ok(Transformed::no(expr)),
+        let bind = |expr: Expr| match self.outer.iter().position(|outer| *outer == expr) {
+            Some(at) => Ok(Transformed::yes(replace(at))),
+            None => Ok(Transformed::no(expr)),
         };
         let plan = self.plan.as_ref().clone();
         let bound = plan.transform_up_with_subqueries(|node| {
@@ -120,7 +115,7 @@ impl Correlated {
         let placeholder = |at: usize| {
             let field = Arc::new(Field::new("outer", first[at].data_type(), true));
             Expr::Placeholder(Placeholder::new_with_field(
-                format!("${}", at + 1),
+                Cells::placeholder(at),
                 Some(field),
             ))
         };

@@ -116,29 +116,28 @@ fn rewritten(expr: Expr) -> Expr {
             compare_op,
             right: Box::new(array_operand(*right)),
         },
-        Expr::Cast {
-            kind,
-            expr,
-            data_type,
-            array,
-            format,
-        } => {
-            if let Some(elements) = array_literal(&expr, &data_type) {
-                return elements;
-            }
-            match oid_type(&data_type) {
-                Some(name) => call(REG_IN, vec![*expr, literal(Some(&name))]),
-                None => Expr::Cast {
-                    kind,
-                    expr,
-                    data_type,
-                    array,
-                    format,
-                },
-            }
-        }
+        Expr::Cast { .. } => cast(expr),
         Expr::CompoundFieldAccess { root, access_chain } => access(*root, access_chain),
         other => other,
+    }
+}
+
+/// An array literal, a cast between types of OIDs, or the cast as it is.
+fn cast(expr: Expr) -> Expr {
+    let Expr::Cast {
+        expr: inner,
+        data_type,
+        ..
+    } = &expr
+    else {
+        return expr;
+    };
+    if let Some(elements) = array_literal(inner, data_type) {
+        return elements;
+    }
+    match oid_type(data_type) {
+        Some(name) => call(REG_IN, vec![inner.as_ref().clone(), literal(Some(&name))]),
+        None => expr,
     }
 }
 
@@ -336,7 +335,7 @@ fn array_literal(expr: &Expr, data_type: &SqlType) -> Option<Expr> {
     if elements.is_empty() {
         return None;
     }
-    let cast = |text: Option<&str>| Expr::Cast {
+    let element_of = |text: Option<&str>| Expr::Cast {
         kind: CastKind::Cast,
         expr: Box::new(literal(text)),
         data_type: element.as_ref().clone(),
@@ -344,7 +343,10 @@ fn array_literal(expr: &Expr, data_type: &SqlType) -> Option<Expr> {
         format: None,
     };
     Some(array(
-        elements.iter().map(|text| cast(text.as_deref())).collect(),
+        elements
+            .iter()
+            .map(|text| element_of(text.as_deref()))
+            .collect(),
     ))
 }
 
