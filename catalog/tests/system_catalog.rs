@@ -55,7 +55,7 @@ fn context_of(mirror: Arc<Mirror>) -> SessionContext {
     let mut config = SessionConfig::new()
         .with_default_catalog_and_schema("tarn", "public")
         .with_create_default_catalog_and_schema(false)
-        .with_target_partitions(1);
+        .with_target_partitions(4);
     config.options_mut().sql_parser.dialect = datafusion::config::Dialect::PostgreSQL;
     let state = SessionStateBuilder::new()
         .with_default_features()
