@@ -1,7 +1,8 @@
 //! How long does one fit take, and how many rows does one core score in a second?
 //!
-//! `cargo bench -p tarn-gpu --bench one_fit -- [--export DIR]`; with `--export` the tables are written as CSV files, and
-//! `python gpu/benches/one_fit.py DIR` measures LightGBM and XGBoost on the same rows.
+//! `cargo bench -p tarn-gpu --bench one_fit -- [--big] [--export DIR]`; with `--export` the tables are written as CSV files,
+//! and `python gpu/benches/one_fit.py DIR [--big]` measures LightGBM and XGBoost on the same rows. `--big` adds a table of
+//! a million rows.
 
 use std::time::Instant;
 

@@ -6,9 +6,8 @@ use std::collections::VecDeque;
 
 use super::bins::{Feature, Grid, LANES};
 use super::histogram::{build, gradient, hessian, subtract};
-use super::split::{
-    Cuts, NodeTotals, Split, SplitRules, best_split, best_split_scalar, leaf_value,
-};
+use super::random_cuts::RandomCuts;
+use super::split::{NodeTotals, Split, SplitRules, best_split, best_split_scalar, leaf_value};
 use crate::instructions::Instructions;
 use crate::random::{Stream, draw};
 
@@ -185,14 +184,8 @@ impl Grower {
             self.leaves.push(leaf);
             return;
         }
-        let slot = self.count(ground, &leaf);
-        self.judge(
-            ground,
-            OpenLeaf {
-                histogram: Some(slot),
-                ..root
-            },
-        );
+        let histogram = (!ground.rules.random_cuts).then(|| self.count(ground, &leaf));
+        self.judge(ground, OpenLeaf { histogram, ..root });
     }
 
     /// Takes the next leaf to split.
@@ -216,11 +209,39 @@ impl Grower {
             room && can_split(&left, ground.rules),
             room && can_split(&right, ground.rules),
         );
-        let left_smaller = row_count(&left) <= row_count(&right);
-        let (small, large) = if left_smaller {
-            (&left, &right)
+        let slots = if ground.rules.random_cuts {
+            (None, None)
         } else {
-            (&right, &left)
+            self.count_children(
+                ground,
+                &parent,
+                [(&left, split_left), (&right, split_right)],
+            )
+        };
+        for (child, histogram, splittable) in
+            [(left, slots.0, split_left), (right, slots.1, split_right)]
+        {
+            if splittable {
+                self.judge(ground, OpenLeaf { histogram, ..child });
+            } else {
+                self.free.extend(histogram);
+                self.leaves.push(child.leaf);
+            }
+        }
+    }
+
+    /// Histograms of the children that need one: the smaller is counted, the larger is the parent's minus it.
+    fn count_children(
+        &mut self,
+        ground: &Ground,
+        parent: &OpenLeaf,
+        [(left, split_left), (right, split_right)]: [(&OpenLeaf, bool); 2],
+    ) -> (Option<usize>, Option<usize>) {
+        let left_smaller = row_count(left) <= row_count(right);
+        let (small, large) = if left_smaller {
+            (left, right)
+        } else {
+            (right, left)
         };
         let (split_small, split_large) = if left_smaller {
             (split_left, split_right)
@@ -247,27 +268,10 @@ impl Grower {
                 }
             }
         }
-        let (left_slot, right_slot) = if left_smaller {
+        if left_smaller {
             (small_slot, large_slot)
         } else {
             (large_slot, small_slot)
-        };
-        for (child, slot, splittable) in [
-            (left, left_slot, split_left),
-            (right, right_slot, split_right),
-        ] {
-            if splittable {
-                self.judge(
-                    ground,
-                    OpenLeaf {
-                        histogram: slot,
-                        ..child
-                    },
-                );
-            } else {
-                self.free.extend(slot);
-                self.leaves.push(child.leaf);
-            }
         }
     }
 
@@ -308,35 +312,23 @@ impl Grower {
 
     /// Seeks the best split of a counted leaf; without one the leaf is final.
     fn judge(&mut self, ground: &Ground, leaf: OpenLeaf) {
-        let Some(slot) = leaf.histogram else { return };
-        let len = ground.grid.histogram_len;
-        let split = self.find_split(ground, &leaf, slot, len);
-        let row_count = row_count(&leaf);
-        match split {
-            None => {
-                self.free.push(slot);
-                self.leaves.push(leaf.leaf);
-            }
-            // For few rows counting again is cheaper than holding and subtracting.
-            Some(_) if row_count < HELD_ROWS_MIN => {
-                self.free.push(slot);
-                self.open.push_back(OpenLeaf {
-                    split,
-                    histogram: None,
-                    ..leaf
-                });
-            }
-            Some(_) => self.open.push_back(OpenLeaf { split, ..leaf }),
+        let Some(split) = self.find_split(ground, &leaf) else {
+            self.free.extend(leaf.histogram);
+            self.leaves.push(leaf.leaf);
+            return;
+        };
+        let mut open = OpenLeaf {
+            split: Some(split),
+            ..leaf
+        };
+        // For few rows counting again is cheaper than holding and subtracting.
+        if row_count(&leaf) < HELD_ROWS_MIN {
+            self.free.extend(open.histogram.take());
         }
+        self.open.push_back(open);
     }
 
-    fn find_split(
-        &mut self,
-        ground: &Ground,
-        leaf: &OpenLeaf,
-        slot: usize,
-        len: usize,
-    ) -> Option<Split> {
+    fn find_split(&mut self, ground: &Ground, leaf: &OpenLeaf) -> Option<Split> {
         let rules = ground.rules;
         let node = NodeTotals {
             packed: leaf.packed,
@@ -344,37 +336,32 @@ impl Grower {
             bounds: leaf.leaf.bounds,
         };
         let limit = self.draw_columns(ground, leaf.leaf.node);
-        let histogram = &self.pool[slot * len..(slot + 1) * len];
         let drawn = &self.drawn;
         let allowed = |feature: u32| limit.is_none_or(|limit| drawn[feature as usize] <= limit);
-        if !rules.scalar {
-            return best_split(
-                rules.set,
-                ground.grid,
-                histogram,
-                &node,
-                &rules.split,
-                &allowed,
-            );
-        }
-        let cuts = if rules.random_cuts {
-            Cuts::Random {
-                seed: rules.seed,
-                tree: rules.tree,
-                node: leaf.leaf.node,
-            }
-        } else {
-            Cuts::All
+        let Some(slot) = leaf.histogram else {
+            let (begin, end) = leaf.leaf.rows;
+            let cuts = RandomCuts {
+                set: rules.set,
+                grid: ground.grid,
+                features: ground.features,
+                rows: &self.rows[begin..end],
+                packed: ground.packed,
+                node,
+                rules: &rules.split,
+            };
+            let key = |feature: u32| u64::from(leaf.leaf.node) << 32 | u64::from(feature);
+            return cuts.best(&allowed, |feature| {
+                draw(rules.seed, Stream::Cuts, rules.tree, key(feature))
+            });
         };
-        best_split_scalar(
-            ground.grid,
-            histogram,
-            &node,
-            &rules.split,
-            ground.features,
-            &allowed,
-            cuts,
-        )
+        let len = ground.grid.histogram_len;
+        let histogram = &self.pool[slot * len..(slot + 1) * len];
+        let (grid, split) = (ground.grid, &rules.split);
+        if rules.scalar {
+            best_split_scalar(grid, histogram, &node, split, ground.features, &allowed)
+        } else {
+            best_split(rules.set, grid, histogram, &node, split, &allowed)
+        }
     }
 
     /// Draws a number per feature; features at or below the answer take part in the node. `None` lets all take part.

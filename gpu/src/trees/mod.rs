@@ -14,6 +14,7 @@ mod model;
 mod objective;
 mod options;
 mod predict;
+mod random_cuts;
 mod record;
 mod scan;
 mod sides;

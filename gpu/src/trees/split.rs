@@ -7,7 +7,6 @@ use super::bins::{Block, Feature, Grid, LANES};
 use super::histogram::{gradient, hessian};
 use super::scan::{Best, GRADIENT_UNIT, ScanTotals, scan};
 use crate::instructions::Instructions;
-use crate::random::{Stream, draw};
 
 /// What limits the splits of one tree, in the fixed-point units of its histograms.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -24,7 +23,7 @@ pub(crate) struct SplitRules {
 
 impl SplitRules {
     /// L2 penalty on the children of a split in this block.
-    fn child_l2(&self, block: &Block) -> f64 {
+    pub(crate) fn child_l2(&self, block: &Block) -> f64 {
         self.l2
             + if block.penalised {
                 self.category_l2
@@ -212,37 +211,21 @@ fn confirm(
         gain,
         slot,
         bin,
-        missing_left: default_side(lines, lane, left, right, missing_left),
+        missing_left: default_side(lines[lane], left, right, missing_left),
         left,
     })
 }
 
 /// Without missing rows in the node, a missing value at prediction goes where more rows went.
-fn default_side(lines: &[i64], lane: usize, left: i64, right: i64, learned: bool) -> bool {
-    if lines[lane] != 0 {
+pub(crate) fn default_side(missing: i64, left: i64, right: i64, learned: bool) -> bool {
+    if missing != 0 {
         learned
     } else {
         hessian(left) >= hessian(right)
     }
 }
 
-/// How the scalar scan picks cuts.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Cuts {
-    /// Every bin.
-    All,
-    /// One bin per feature, drawn among those that hold rows: a random word per feature.
-    Random {
-        /// Seed of the fit.
-        seed: u64,
-        /// Number of the tree in the fit.
-        tree: u32,
-        /// Number of the node in the tree.
-        node: u32,
-    },
-}
-
-/// The best split in plain f64, one feature at a time: monotone bounds, limited steps and random cuts.
+/// The best split in plain f64, one feature at a time: monotone bounds and limited steps.
 pub(crate) fn best_split_scalar(
     grid: &Grid,
     histogram: &[i64],
@@ -250,15 +233,8 @@ pub(crate) fn best_split_scalar(
     rules: &SplitRules,
     features: &[Feature],
     allowed: &impl Allowed,
-    cuts: Cuts,
 ) -> Option<Split> {
-    let floor = hessian_floor(node, rules);
-    let mut search = ScalarSearch {
-        node,
-        rules,
-        floor,
-        best: None,
-    };
+    let mut search = ScalarSearch::new(node, rules);
     for (slot, &id) in grid.slots.iter().enumerate() {
         if id == u32::MAX || !allowed.allows(id) {
             continue;
@@ -266,19 +242,14 @@ pub(crate) fn best_split_scalar(
         let block = &grid.blocks[slot / LANES];
         let lines = &histogram[block.offset..block.offset + block.bins * LANES];
         let feature = &features[id as usize];
-        search.feature(id, slot, block, lines, feature, cuts);
+        search.feature(id, slot, block, lines, feature);
     }
-    search.best.map(|(_, split)| {
+    search.best().map(|split| {
         let block = &grid.blocks[split.slot / LANES];
         let lines = &histogram[block.offset..block.offset + block.bins * LANES];
         let right = node.packed - split.left;
-        let missing_left = default_side(
-            lines,
-            split.slot % LANES,
-            split.left,
-            right,
-            split.missing_left,
-        );
+        let missing = lines[split.slot % LANES];
+        let missing_left = default_side(missing, split.left, right, split.missing_left);
         Split {
             missing_left,
             ..split
@@ -286,41 +257,38 @@ pub(crate) fn best_split_scalar(
     })
 }
 
-struct ScalarSearch<'a> {
+/// The best of the candidates judged so far, in f64.
+pub(crate) struct ScalarSearch<'a> {
     node: &'a NodeTotals,
     rules: &'a SplitRules,
     floor: i32,
     best: Option<(u32, Split)>,
 }
 
-impl ScalarSearch<'_> {
-    fn feature(
-        &mut self,
-        id: u32,
-        slot: usize,
-        block: &Block,
-        lines: &[i64],
-        feature: &Feature,
-        cuts: Cuts,
-    ) {
-        let lane = slot % LANES;
-        let at = |bin: usize| lines[bin * LANES + lane];
-        let only = match cuts {
-            Cuts::All => None,
-            Cuts::Random { seed, tree, node } => match random_cut(
-                draw(
-                    seed,
-                    Stream::Cuts,
-                    tree,
-                    u64::from(node) << 32 | u64::from(id),
-                ),
-                feature,
-                at,
-            ) {
-                None => return,
-                some => some,
-            },
-        };
+impl<'a> ScalarSearch<'a> {
+    pub(crate) fn new(node: &'a NodeTotals, rules: &'a SplitRules) -> Self {
+        let floor = hessian_floor(node, rules);
+        Self {
+            node,
+            rules,
+            floor,
+            best: None,
+        }
+    }
+
+    pub(crate) fn best(&self) -> Option<Split> {
+        self.best.map(|(_, split)| split)
+    }
+
+    /// Gain of the best candidate; 0 without one.
+    pub(crate) fn gain(&self) -> f64 {
+        self.best.map_or(0.0, |(_, split)| split.gain)
+    }
+
+    /// Judges every cut of a feature.
+    fn feature(&mut self, id: u32, slot: usize, block: &Block, lines: &[i64], feature: &Feature) {
+        let at = |bin: usize| lines[bin * LANES + slot % LANES];
+        let child_l2 = self.rules.child_l2(block);
         let passes = if at(0) == 0 { 1 } else { 2 };
         for pass in 0..passes {
             let base = if pass == 1 { at(0) } else { 0 };
@@ -328,25 +296,21 @@ impl ScalarSearch<'_> {
             let first = usize::from(!block.levels || pass == 1);
             for bin in first..feature.bins {
                 left = at(bin) + if block.levels { base } else { left };
-                if only.is_none_or(|only| only == bin) {
-                    self.candidate(
-                        id,
-                        feature.monotone,
-                        self.rules.child_l2(block),
-                        Split {
-                            gain: 0.0,
-                            slot,
-                            bin: bin as u8,
-                            missing_left: pass == 1,
-                            left,
-                        },
-                    );
-                }
+                let (bin, missing_left) = (bin as u8, pass == 1);
+                let split = Split {
+                    gain: 0.0,
+                    slot,
+                    bin,
+                    missing_left,
+                    left,
+                };
+                self.candidate(id, feature.monotone, child_l2, split);
             }
         }
     }
 
-    fn candidate(&mut self, id: u32, monotone: i8, child_l2: f64, split: Split) {
+    /// Judges one candidate.
+    pub(crate) fn candidate(&mut self, id: u32, monotone: i8, child_l2: f64, split: Split) {
         let right = self.node.packed - split.left;
         if hessian(split.left) < self.floor || hessian(right) < self.floor {
             return;
@@ -382,28 +346,5 @@ impl ScalarSearch<'_> {
         if better {
             self.best = Some((id, Split { gain, ..split }));
         }
-    }
-}
-
-/// A bin drawn uniformly between the first and the last that hold rows of the node.
-fn random_cut(word: u64, feature: &Feature, at: impl Fn(usize) -> i64) -> Option<usize> {
-    let pick = |count: usize| ((u128::from(word) * count as u128) >> 64) as usize;
-    if feature.is_levels() {
-        let held = (0..feature.bins).filter(|&bin| at(bin) != 0);
-        let count = held.clone().count();
-        return if count < 2 {
-            None
-        } else {
-            held.clone().nth(pick(count))
-        };
-    }
-    let first = (1..feature.bins).find(|&bin| at(bin) != 0)?;
-    let last = (1..feature.bins).rev().find(|&bin| at(bin) != 0)?;
-    // With missing rows, "known against missing" is a cut as well: the last bin.
-    let count = last - first + usize::from(at(0) != 0);
-    if count == 0 {
-        None
-    } else {
-        Some(first + pick(count))
     }
 }
