@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU64;
 
 use datafusion::execution::session_state::SessionState;
 use tarn_catalog::Catalog;
+use tarn_udfs::fit::queue::FitQueue;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
@@ -26,6 +27,8 @@ pub struct Engine {
     pub sessions: Arc<Sessions>,
     /// Which models are being trained, and how far they are.
     pub trainings: Arc<Trainings>,
+    /// The one queue of all fits.
+    pub fits: Arc<FitQueue>,
     /// Counters for /metrics.
     pub counters: Counters,
     /// When the server started, in µs since the epoch.

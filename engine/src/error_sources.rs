@@ -3,6 +3,7 @@
 use tarn_catalog::error::{CatalogError, ObjectKind};
 use tarn_udfs::error::ModelError;
 
+use crate::automl::error::TrainError;
 use crate::error::PgError;
 use crate::postgres::types::error::ValueError;
 use crate::sqlstate::{self, SqlState};
@@ -39,6 +40,24 @@ impl From<CatalogError> for PgError {
 impl From<ModelError> for PgError {
     fn from(error: ModelError) -> Self {
         from_model(&error)
+    }
+}
+
+impl From<TrainError> for PgError {
+    fn from(error: TrainError) -> Self {
+        if let TrainError::Query(inner) = &error {
+            return crate::error::from_datafusion(inner);
+        }
+        if let TrainError::Model(inner) = &error {
+            return from_model(inner);
+        }
+        PgError {
+            hint: error.hint(),
+            ..PgError::new(
+                SqlState(error.sqlstate().unwrap_or(sqlstate::INTERNAL_ERROR.0)),
+                error.to_string(),
+            )
+        }
     }
 }
 

@@ -3,12 +3,14 @@
 //! Reading order: a socket's bytes enter in `postgres`, become statements in `parser`, run in `session` and
 //! `statement`, are bound and planned in `plan`, and leave through `postgres` again. `server` joins the parts.
 
+pub mod automl;
 pub mod config;
 pub mod context;
 pub mod engine;
 pub mod error;
 mod error_sources;
 pub mod http;
+mod ml_tables;
 pub mod ml_views;
 pub mod models;
 pub mod parser;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tarn_udfs::fit::queue::FitQueue;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
@@ -15,10 +16,10 @@ use crate::config::Config;
 use crate::context;
 use crate::engine::{Counters, Engine};
 use crate::error::PgError;
-use crate::http;
 use crate::models::Models;
 use crate::postgres::listen;
 use crate::session::cancel::Sessions;
+use crate::{http, ml_tables};
 
 /// Stack of threads that plan: nested expressions recurse.
 const STACK_BYTES: usize = 16 << 20;
@@ -76,11 +77,13 @@ fn runtime(name: &'static str, threads: usize) -> Result<Runtime, PgError> {
 
 fn open(config: Config, workers: &Runtime) -> Result<Engine, PgError> {
     let began = Instant::now();
-    let catalog = workers.block_on(async { tarn_catalog::Catalog::open(&config.data_dir) })?;
+    let catalog = tarn_catalog::Catalog::open(&config.data_dir)?;
+    workers.block_on(ml_tables::ensure(&catalog))?;
     let models = Arc::new(Models::new(
         config.data_dir.clone(),
         config.memory_limit_bytes / MODEL_CACHE_SHARE,
     ));
+    let fits = FitQueue::new(config.threads, None);
     let base = context::base_state(&config, Arc::clone(&models) as _)?;
     tracing::info!(
         data_dir = %config.data_dir.display(),
@@ -94,6 +97,7 @@ fn open(config: Config, workers: &Runtime) -> Result<Engine, PgError> {
         models,
         sessions: Arc::new(Sessions::default()),
         trainings: Arc::default(),
+        fits,
         counters: Counters::default(),
         started_at_micros: chrono::Utc::now().timestamp_micros(),
         shutdown: CancellationToken::new(),

@@ -15,7 +15,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::FieldRef;
+use datafusion::arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
 use datafusion::catalog::TableProvider;
 use datafusion::common::{DFSchema, TableReference};
 use datafusion::datasource::{ViewTable, provider_as_source};
@@ -26,6 +26,7 @@ use datafusion::sql::planner::{NullOrdering, ParserOptions, PlannerContext, SqlT
 use datafusion::sql::resolve::resolve_table_references;
 use datafusion::sql::sqlparser::ast;
 use tarn_catalog::state::{ModelRef, ObjectId, Relation, RelationKind};
+use tarn_catalog::system::query_rewrite;
 use tarn_catalog::transaction::{AsOf, Transaction};
 use tarn_udfs::model::signature::Signature;
 
@@ -67,6 +68,8 @@ pub struct Planner<'a> {
     pub files: &'a files::FileAccess,
     /// What was used so far.
     pub used: Used,
+    /// Column names of a catalog query, which need not differ; empty for other queries.
+    output_names: Vec<String>,
     /// Tables that the caller provides under names of its own.
     pub given: HashMap<String, Arc<dyn TableProvider>>,
     view_depth: usize,
@@ -92,6 +95,7 @@ impl<'a> Planner<'a> {
             system,
             files,
             used: Used::default(),
+            output_names: Vec::new(),
             given: HashMap::new(),
             view_depth: 0,
         }
@@ -134,7 +138,10 @@ impl<'a> Planner<'a> {
         columns: Option<DFSchema>,
     ) -> Result<LogicalPlan, PgError> {
         syntax::normalise(&mut statement)?;
-        self.system.rewrite(&mut statement)?;
+        let is_catalog_query = query_rewrite::is_catalog_query(&statement);
+        if is_catalog_query {
+            self.output_names = query_rewrite::rewrite_statement(&mut statement);
+        }
         self.bind_calls(&mut statement)?;
         let files = files::take_calls(&mut statement)?;
         let tables = self.load_relations(&statement, files).await?;
@@ -147,7 +154,26 @@ impl<'a> Planner<'a> {
             context.set_table_schema(Some(Arc::new(columns)));
         }
         let planner = SqlToRel::new_with_options(&relations, parser_options());
-        Ok(planner.sql_statement_to_plan_with_context(statement, &mut context)?)
+        let plan = planner.sql_statement_to_plan_with_context(statement, &mut context)?;
+        if is_catalog_query {
+            return Ok(query_rewrite::rewrite_plan(plan, self.state)?);
+        }
+        Ok(plan)
+    }
+
+    /// The columns of a plan under the names that the client shall read.
+    pub fn columns(&self, plan: &LogicalPlan) -> SchemaRef {
+        let planned = Arc::clone(plan.schema().inner());
+        if self.output_names.len() != planned.fields().len() {
+            return planned;
+        }
+        let fields: Vec<Field> = planned
+            .fields()
+            .iter()
+            .zip(&self.output_names)
+            .map(|(field, name)| field.as_ref().clone().with_name(name))
+            .collect();
+        Arc::new(Schema::new(fields))
     }
 
     /// Plans scalar expressions over a schema, without subqueries on tables.

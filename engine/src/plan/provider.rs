@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::{DataType, FieldRef, SchemaRef};
+use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::TableReference;
 use datafusion::config::ConfigOptions;
 use datafusion::datasource::cte_worktable::CteWorkTable;
 use datafusion::datasource::provider_as_source;
-use datafusion::error::{DataFusionError, Result};
+use datafusion::error::Result;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::planner::{
     ContextProvider, ExprPlanner, RelationPlanner, TypePlanner,
@@ -16,8 +16,7 @@ use datafusion::logical_expr::planner::{
 use datafusion::logical_expr::{
     AggregateUDF, Expr, HigherOrderUDF, ScalarUDF, TableSource, WindowUDF,
 };
-use datafusion::sql::sqlparser::ast;
-use tarn_catalog::types::PgType;
+use tarn_catalog::system::query_rewrite::SystemTypes;
 
 use crate::error::PgError;
 use crate::sqlstate;
@@ -78,7 +77,7 @@ impl ContextProvider for LoadedRelations<'_> {
     }
 
     fn get_type_planner(&self) -> Option<Arc<dyn TypePlanner>> {
-        Some(Arc::new(PgTypes))
+        Some(Arc::new(SystemTypes))
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
@@ -124,23 +123,4 @@ impl ContextProvider for LoadedRelations<'_> {
     fn udwf_names(&self) -> Vec<String> {
         self.state.window_functions().keys().cloned().collect()
     }
-}
-
-/// Types in SQL are Postgres types: `varchar(20)` keeps its length, `uuid` its name.
-#[derive(Debug)]
-pub struct PgTypes;
-
-impl TypePlanner for PgTypes {
-    fn plan_type_field(&self, sql_type: &ast::DataType) -> Result<Option<FieldRef>> {
-        match PgType::parse(&sql_type.to_string()) {
-            Ok(pg_type) => Ok(Some(Arc::new(pg_type.field("", true)))),
-            // Names that Postgres lacks (string, double, tinyint …) are left to DataFusion.
-            Err(_) => Ok(None),
-        }
-    }
-}
-
-/// Unwraps what was sent through DataFusion.
-pub fn unwrap_error(error: DataFusionError) -> PgError {
-    PgError::from(error)
 }

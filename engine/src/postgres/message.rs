@@ -125,6 +125,7 @@ pub fn row_description(out: &mut BytesMut, fields: &[FieldDescription]) {
 pub fn format_settings(session: &Session) -> FormatSettings {
     let settings = &session.settings;
     let defaults = FormatSettings::default();
+    let system = std::sync::Arc::clone(session.system.session());
     FormatSettings {
         timezone: Zone::parse(settings.known("timezone")).unwrap_or(Zone::UTC),
         date_style: defaults
@@ -140,6 +141,16 @@ pub fn format_settings(session: &Session) -> FormatSettings {
             "escape" => super::types::settings::ByteaOutput::Escape,
             _ => super::types::settings::ByteaOutput::Hex,
         },
-        oid_names: None,
+        oid_names: Some(std::sync::Arc::new(move |kind, oid| {
+            let pg_type = tarn_catalog::types::PgType {
+                oid: kind,
+                typmod: -1,
+            };
+            Some(tarn_catalog::system::print_oid(
+                system.as_ref(),
+                pg_type,
+                oid,
+            ))
+        })),
     }
 }

@@ -12,7 +12,6 @@ use datafusion::catalog::{SchemaProvider, TableProvider};
 use datafusion::error::Result as DfResult;
 use datafusion::execution::session_state::SessionState;
 use datafusion::prelude::SessionContext;
-use datafusion::sql::sqlparser::ast;
 use tarn_catalog::Catalog;
 use tarn_catalog::state::{Relation, RelationKind, State};
 use tarn_catalog::system::snapshot::Column;
@@ -97,12 +96,6 @@ impl SystemCatalog {
     /// Settings that functions changed since the last call.
     pub fn take_pending_settings(&self) -> Vec<PendingSetting> {
         std::mem::take(&mut self.view.published().pending)
-    }
-
-    /// Makes a client's catalog query plannable; leaves other queries alone.
-    pub fn rewrite(&self, statement: &mut ast::Statement) -> Result<(), PgError> {
-        let _ = statement;
-        Ok(())
     }
 
     /// The system relation of a name, if it means one.
@@ -241,10 +234,7 @@ impl SystemSession for SessionView {
         if let Some(snapshot) = &published.snapshot {
             return Arc::clone(snapshot);
         }
-        let snapshot = Arc::new(SystemSnapshot {
-            database: DATABASE.to_string(),
-            ..SystemSnapshot::default()
-        });
+        let snapshot = Arc::new(SystemSnapshot::from_state(&published.state, DATABASE));
         published.snapshot = Some(Arc::clone(&snapshot));
         snapshot
     }

@@ -97,16 +97,16 @@ impl Session {
         given: &[u32],
     ) -> Result<(Vec<PgType>, Option<SchemaRef>), PgError> {
         let known = given_fields(given)?;
-        let Some(plan) = statement::plan_for_describe(self, statement, &known).await? else {
+        let Some(described) = statement::plan_for_describe(self, statement, &known).await? else {
             let columns = statement::fixed_columns(self, statement)?;
             return Ok((types_of(&known), columns));
         };
-        let merged = merge(&known, &plan)?;
+        let merged = merge(&known, &described.plan)?;
         let columns = if merged.len() == known.len() && merged.iter().eq(known.iter()) {
-            statement::columns_of(statement, &plan)
+            described.columns
         } else {
             let planned = statement::plan_for_describe(self, statement, &merged).await?;
-            planned.and_then(|plan| statement::columns_of(statement, &plan))
+            planned.and_then(|described| described.columns)
         };
         Ok((types_of(&merged), columns))
     }

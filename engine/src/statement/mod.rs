@@ -6,6 +6,7 @@ pub mod change_rows;
 pub mod comment;
 pub mod constraints;
 pub mod copy;
+pub mod create_model;
 pub mod create_table;
 pub mod cursor;
 pub mod describe;
@@ -48,7 +49,9 @@ pub async fn execute(
         Statement::DescribeTable(name) => describe::run(session, name).await,
         Statement::ShowModels(pattern) => models::show(session, pattern.as_deref()),
         Statement::Copy(copy) => copy::run(session, copy, parameters).await,
-        Statement::CreateModel(_) => Err(PgError::unsupported("later")),
+        Statement::CreateModel(create) => {
+            create_model::run(session, create, &parsed.text, parameters).await
+        }
         Statement::Set(set) => settings::set(session, set),
         Statement::Show(name) => settings::show(session, name.as_deref()),
         Statement::Reset(name) => settings::reset(session, name.as_deref()),
@@ -107,51 +110,67 @@ fn unsupported(statement: &ast::Statement) -> PgError {
     ))
 }
 
+/// A plan with the columns that the client will get from it.
+pub struct Described {
+    /// Has the parameters.
+    pub plan: LogicalPlan,
+    /// None for statements without rows.
+    pub columns: Option<SchemaRef>,
+}
+
+/// A plan of a statement that returns no rows.
+fn no_rows(plan: LogicalPlan) -> Described {
+    Described {
+        plan,
+        columns: None,
+    }
+}
+
 /// The plan whose parameters and columns Describe reports; None for statements that have none.
 pub async fn plan_for_describe(
     session: &mut Session,
     statement: &Statement,
     known: &[Option<FieldRef>],
-) -> Result<Option<LogicalPlan>, PgError> {
+) -> Result<Option<Described>, PgError> {
     let Statement::Sql(inner) = statement else {
         return match statement {
             Statement::Declare(declare) => {
                 let query = (*declare.query).clone();
-                Ok(Some(session.planner()?.query(query, known).await?))
+                Ok(Some(no_rows(session.planner()?.query(query, known).await?)))
             }
             _ => Ok(None),
         };
     };
     let plan = match inner.as_ref() {
-        ast::Statement::Query(query) => session.planner()?.query((**query).clone(), known).await?,
+        ast::Statement::Query(query) => {
+            let mut planner = session.planner()?;
+            let plan = planner.query((**query).clone(), known).await?;
+            let columns = Some(planner.columns(&plan));
+            Described { plan, columns }
+        }
         ast::Statement::Explain { statement, .. } => match statement.as_ref() {
-            ast::Statement::Query(query) => {
-                session.planner()?.query((**query).clone(), known).await?
-            }
+            ast::Statement::Query(query) => Described {
+                plan: session.planner()?.query((**query).clone(), known).await?,
+                columns: Some(explain::columns()),
+            },
             _ => return Ok(None),
         },
-        ast::Statement::Insert(insert) => insert::plan(session, insert, known).await?.source,
-        ast::Statement::Update(update) => change_rows::plan_update(session, update, known).await?,
-        ast::Statement::Delete(delete) => change_rows::plan_delete(session, delete, known).await?,
+        ast::Statement::Insert(insert) => {
+            no_rows(insert::plan(session, insert, known).await?.source)
+        }
+        ast::Statement::Update(update) => {
+            no_rows(change_rows::plan_update(session, update, known).await?)
+        }
+        ast::Statement::Delete(delete) => {
+            no_rows(change_rows::plan_delete(session, delete, known).await?)
+        }
         ast::Statement::CreateTable(create) => match &create.query {
-            Some(query) => session.planner()?.query((**query).clone(), known).await?,
+            Some(query) => no_rows(session.planner()?.query((**query).clone(), known).await?),
             None => return Ok(None),
         },
         _ => return Ok(None),
     };
     Ok(Some(plan))
-}
-
-/// The columns that the client will get from a planned statement.
-pub fn columns_of(statement: &Statement, plan: &LogicalPlan) -> Option<SchemaRef> {
-    let Statement::Sql(inner) = statement else {
-        return None;
-    };
-    match inner.as_ref() {
-        ast::Statement::Query(_) => Some(Arc::clone(plan.schema().inner())),
-        ast::Statement::Explain { .. } => Some(explain::columns()),
-        _ => None,
-    }
 }
 
 /// The columns of statements that have no plan.

@@ -28,12 +28,10 @@ pub async fn rows(
     query: &ast::Query,
     parameters: &Parameters,
 ) -> Result<Rows, PgError> {
-    let planned = session
-        .planner()?
-        .query(query.clone(), &parameters.fields)
-        .await?;
+    let mut planner = session.planner()?;
+    let planned = planner.query(query.clone(), &parameters.fields).await?;
+    let schema: SchemaRef = planner.columns(&planned);
     let plan = parameters.fill(planned)?;
-    let schema: SchemaRef = Arc::clone(plan.schema().inner());
     let stream = stream(session, &plan).await?;
     Ok(Rows {
         schema,
