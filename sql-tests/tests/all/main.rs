@@ -1,3 +1,6 @@
 //! Every test that looks at the project from outside, in one binary so that it links once.
+#![expect(clippy::unwrap_used, reason = "a test that unwraps says where it failed")]
 
+mod protocol;
+mod slt;
 mod tidy;
