@@ -1,6 +1,10 @@
 //! Every test that looks at the project from outside, in one binary so that it links once.
-#![expect(clippy::unwrap_used, reason = "a test that unwraps says where it failed")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that unwraps says where it failed"
+)]
 
+mod clients;
 mod protocol;
 mod slt;
 mod tidy;
