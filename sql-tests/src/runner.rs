@@ -44,6 +44,9 @@ pub fn run(path: &str, protocol: Protocol) {
         if !run.applies(&record) {
             continue;
         }
+        if record.action == Action::Halt {
+            break;
+        }
         match run.record(&record) {
             Ok(()) => {}
             Err(Failure::Rows(rows))
@@ -129,6 +132,7 @@ impl Run {
 
     fn record(&mut self, record: &Record) -> Result<(), Failure> {
         match &record.action {
+            Action::Halt => Ok(()),
             Action::Restart => {
                 self.clients.clear();
                 let mut server = self.server.take().expect("a server runs");

@@ -27,7 +27,7 @@
 //! the same label must agree. A record may follow `onlyif WORD` or `skipif WORD` with the words
 //! `tarn`, `postgres`, `simple`, `extended`. `connection NAME` sends the next record over another
 //! connection, `include FILE` reads a file that starts with `_`, `restart` stops the server and starts
-//! it again.
+//! it again, `halt` leaves the rest of the file out.
 
 use std::path::Path;
 
@@ -73,6 +73,8 @@ pub enum Action {
     },
     /// Stop the server and start it again.
     Restart,
+    /// Leave the rest of the file out.
+    Halt,
 }
 
 /// How a statement must end.
@@ -132,6 +134,7 @@ pub fn load(path: &Path) -> Vec<Record> {
                 continue;
             }
             "restart" => Action::Restart,
+            "halt" => Action::Halt,
             "statement" => {
                 let sql = take_until(&lines, &mut next, |line| line.trim().is_empty());
                 Action::Statement {

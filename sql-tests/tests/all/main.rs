@@ -5,6 +5,8 @@
 )]
 
 mod clients;
+mod examples;
 mod protocol;
+mod server;
 mod slt;
 mod tidy;
