@@ -132,6 +132,15 @@ def test_rows_in_portions():
         assert sum(row[0] for row in rows) == 50005000
 
 
+def test_server_cursor():
+    with connect() as connection, connection.transaction():
+        with connection.cursor(name="portions") as cursor:
+            cursor.itersize = 100
+            cursor.execute("SELECT n FROM generate_series(1, 1000) AS g(n)")
+            assert cursor.fetchmany(3) == [(1,), (2,), (3,)]
+            assert sum(row[0] for row in cursor) == 500500 - 6
+
+
 def test_catalog():
     with connect() as connection:
         connection.execute("CREATE TABLE reflected (a int NOT NULL, b varchar(20), c numeric(10,2))")

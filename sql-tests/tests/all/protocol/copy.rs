@@ -241,3 +241,32 @@ fn what_goes_out_comes_in_again() {
         assert_eq!(client.run(differ).value(), "0", "{options}");
     }
 }
+
+#[test]
+fn binary_goes_out_and_comes_in_again() {
+    let (_server, mut client) = open();
+    let columns = "a int, t text, d double precision, y date, n numeric(10,2)";
+    client.run(&format!(
+        "CREATE TABLE t ({columns}); CREATE TABLE u ({columns})"
+    ));
+    client.run(
+        "INSERT INTO t VALUES (1, 'x', 0.5, '2024-02-29', 1.50), (NULL, NULL, NULL, NULL, NULL)",
+    );
+    let out = client.run("COPY t TO STDOUT (FORMAT binary)");
+    let data = out.answer().copied.clone();
+    assert!(data.starts_with(b"PGCOPY\n\xff\r\n\0"), "{data:?}");
+    assert!(data.ends_with(&[0xff, 0xff]), "{data:?}");
+    let reply = client.copy_in(
+        "COPY u FROM STDIN (FORMAT binary)",
+        &[&data[..30], &data[30..]],
+    );
+    assert_eq!(reply.answer().tag, "COPY 2");
+    let differ = "SELECT count(*) FROM (SELECT * FROM t EXCEPT SELECT * FROM u) x";
+    assert_eq!(client.run(differ).value(), "0");
+    assert_eq!(
+        client
+            .copy_in("COPY u FROM STDIN (FORMAT binary)", &[b"nonsense"])
+            .code(),
+        "22P04"
+    );
+}

@@ -4,6 +4,7 @@
 
 mod cancel;
 mod copy;
+mod cursors;
 mod errors;
 mod extended;
 mod first_checks;
