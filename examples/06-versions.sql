@@ -5,7 +5,7 @@ CREATE OR REPLACE MODEL sales
     AS linear
     SELECT shop, visitors, rain_mm, promotion, sold FROM shop_days;
 
-SELECT name, version FROM ml.versions WHERE name = 'sales' ORDER BY version;
+SELECT model, version FROM ml.versions WHERE model = 'sales' ORDER BY version;
 
 SELECT round(predict('sales@1', d.*)) AS before, round(predict('sales', d.*)) AS now
 FROM shop_days d WHERE id = 1;

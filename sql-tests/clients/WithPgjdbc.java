@@ -387,6 +387,6 @@ public final class WithPgjdbc {
         execute(connection, customers(50000));
         cancelled(connection, "CREATE MODEL slow TARGET churned WITH (timeout = '60 s') AS AUTOML "
             + "SELECT age, plan, age * 1.5 + random() AS noise, churned FROM customers");
-        check(rows(connection, "SELECT count(*) FROM ml.models WHERE name = 'slow'"), Arrays.asList("0"));
+        check(rows(connection, "SELECT count(*) FROM ml.models WHERE model = 'slow'"), Arrays.asList("0"));
     }
 }

@@ -183,7 +183,7 @@ if checks.IS_TARN:
             await connection.execute("DROP TABLE IF EXISTS customers")
             await connection.execute(checks.CUSTOMERS.format(rows=50000))
             await cancelled(connection, checks.CREATE_SLOW_MODEL)
-            assert await connection.fetchval("SELECT count(*) FROM ml.models WHERE name = 'slow'") == 0
+            assert await connection.fetchval("SELECT count(*) FROM ml.models WHERE model = 'slow'") == 0
 
 
 checks.run_tests(globals(), call=lambda test: asyncio.run(test()))

@@ -206,7 +206,7 @@ if checks.IS_TARN:
             connection.execute("DROP TABLE IF EXISTS customers")
             connection.execute(checks.CUSTOMERS.format(rows=50000))
             cancelled(connection, checks.CREATE_SLOW_MODEL)
-            assert connection.execute("SELECT count(*) FROM ml.models WHERE name = 'slow'").fetchone() == (0,)
+            assert connection.execute("SELECT count(*) FROM ml.models WHERE model = 'slow'").fetchone() == (0,)
 
 
 checks.run_tests(globals())

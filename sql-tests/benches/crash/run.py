@@ -129,7 +129,7 @@ class CreateModel:
         self.acknowledged += 1
 
     def offences(self, connection):
-        sql = "SELECT version FROM ml.versions WHERE name = 'crash' ORDER BY version"
+        sql = "SELECT version FROM ml.versions WHERE model = 'crash' ORDER BY version"
         versions = [version for (version,) in connection.execute(sql).fetchall()]
         if len(versions) < self.acknowledged:
             yield f"{self.acknowledged} versions were acknowledged, {len(versions)} are there"

@@ -62,7 +62,7 @@ fn health_and_metrics_are_served() {
         line.rsplit(' ').next().unwrap().parse().unwrap()
     };
     assert!(value("tarn_statements_total") >= 2.0);
-    assert!(value("tarn_errors_total") >= 1.0);
+    assert!(value("tarn_statement_errors_total") >= 1.0);
     assert_eq!(get(server.http(), "/nope").0, 404);
 }
 
