@@ -1,10 +1,11 @@
-//! Who may depend on whom, and under which licences do we ship?
+//! Who may depend on whom, is every dependency used, and under which licences do we ship?
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::Value;
-use tarn_sql_tests::repository::root;
+use tarn_sql_tests::repository::{files, read, relative, root};
 
 use super::assert_none;
 
@@ -229,4 +230,62 @@ fn licences_are_the_expected_ones() {
         .map(|(name, package)| format!("{name}: {}", text(&package["license"])))
         .collect();
     assert_none("read these licences before you list them", &offences);
+}
+
+#[test]
+fn every_dependency_is_used() {
+    let workspace = Workspace::load();
+    let mut offences = Vec::new();
+    for member in &workspace.members {
+        let package = &workspace.packages[member];
+        let manifest = PathBuf::from(text(&package["manifest_path"]));
+        let folder = manifest.parent().expect("a manifest lies in a folder");
+        let source: String = files(folder, "rs").iter().map(|path| read(path)).collect();
+        for dependency in array(&package["dependencies"]) {
+            let name = dependency["rename"]
+                .as_str()
+                .unwrap_or(text(&dependency["name"]));
+            if !mentions(&source, &name.replace('-', "_")) {
+                offences.push(format!("{member} does not use {name}"));
+            }
+        }
+    }
+    assert_none("take these out of Cargo.toml", &offences);
+}
+
+/// Whether a path starts with this crate somewhere.
+fn mentions(source: &str, krate: &str) -> bool {
+    source.match_indices(&format!("{krate}::")).any(|(at, _)| {
+        !source[..at].ends_with(|before: char| before.is_alphanumeric() || before == '_')
+    })
+}
+
+#[test]
+fn versions_stand_in_the_workspace() {
+    let mut offences = Vec::new();
+    for manifest in files(&root(), "toml")
+        .iter()
+        .filter(|path| path.ends_with("Cargo.toml"))
+    {
+        let mut in_dependencies = false;
+        for line in read(manifest).lines() {
+            if line.starts_with('[') {
+                in_dependencies =
+                    line.ends_with("dependencies]") && !line.starts_with("[workspace");
+            } else if in_dependencies
+                && line.contains('=')
+                && !line.contains("workspace = true")
+                && !line.contains(".workspace")
+            {
+                offences.push(format!("{}: {line}", relative(manifest)));
+            }
+        }
+    }
+    assert_none("write the version into [workspace.dependencies]", &offences);
+}
+
+#[test]
+fn a_mention_is_a_whole_name() {
+    assert!(mentions("use serde::Serialize;", "serde"));
+    assert!(!mentions("use my_serde::Serialize;", "serde"));
 }

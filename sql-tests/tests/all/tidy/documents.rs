@@ -1,8 +1,11 @@
 //! Do the documents point at things that exist?
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use tarn_sql_tests::repository::{files, read, relative, root};
+use tarn_sql_tests::server::{Folder, binary};
 
 use super::assert_none;
 
@@ -72,9 +75,6 @@ fn headings(text: &str) -> Vec<String> {
 #[test]
 fn the_map_shows_rooms_that_exist() {
     let map = root().join("docs/ARCHITECTURE.md");
-    if !map.exists() {
-        return;
-    }
     let offences: Vec<String> = code_spans(&read(&map))
         .into_iter()
         .filter(|span| is_path(span) && !exists_with_placeholders(span))
@@ -117,6 +117,48 @@ fn exists_with_placeholders(span: &str) -> bool {
         .split("/")
         .take_while(|part| !part.contains('<') && !part.contains('*'));
     root().join(known.collect::<Vec<_>>().join("/")).exists()
+}
+
+/// The pages under `docs/sql` are written by the server from what stands beside each function and
+/// statement.
+#[test]
+fn the_sql_reference_is_fresh() {
+    let folder = Folder::new();
+    let output = Command::new(binary())
+        .args(["docs", "--out"])
+        .arg(folder.path())
+        .output();
+    let output = output.expect("the server's binary runs");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let pages = |folder: &Path| -> BTreeMap<String, String> {
+        let name = |path: &PathBuf| {
+            path.strip_prefix(folder)
+                .unwrap_or(path)
+                .display()
+                .to_string()
+        };
+        files(folder, "md")
+            .iter()
+            .map(|path| (name(path), read(path)))
+            .collect()
+    };
+    let (written, committed) = (pages(folder.path()), pages(&root().join("docs/sql")));
+    let names: BTreeSet<&String> = written.keys().chain(committed.keys()).collect();
+    let differs = |name: &&&String| written.get(**name) != committed.get(**name);
+    let stale: Vec<String> = names
+        .iter()
+        .filter(differs)
+        .map(|name| (*name).clone())
+        .collect();
+    assert_none(
+        "run `cargo run -p tarn-engine -- docs --out docs/sql`",
+        &stale,
+    );
+    assert!(!written.is_empty(), "the reference has no page");
 }
 
 #[test]

@@ -176,6 +176,24 @@ fn nothing_is_left_for_later() {
 }
 
 #[test]
+fn nothing_names_a_folder_of_one_machine() {
+    let folders = [
+        concat!("/ro", "ot/"),
+        concat!("/ho", "me/"),
+        concat!("/wo", "rk/"),
+    ];
+    let mut offences = Vec::new();
+    for extension in ["rs", "sql", "slt", "py", "java", "md", "toml", "csv"] {
+        for path in files(&root(), extension) {
+            if let Some(folder) = folders.iter().find(|folder| read(&path).contains(**folder)) {
+                offences.push(format!("{}: {folder}", relative(&path)));
+            }
+        }
+    }
+    assert_none("others do not have these folders", &offences);
+}
+
+#[test]
 fn the_measure_of_functions_measures() {
     let body = "        let x = 1;\n".repeat(70);
     let text = format!(

@@ -1,0 +1,46 @@
+"""How many rows does predict score in a second on one core?
+
+    taskset -c 0 python sql-tests/benches/predict_rate/run.py --tarn target/release/tarn
+
+100 trees of depth 6 over 12 numeric features. The server inherits the core of this process. The time of
+reading the same rows without predict is taken off.
+"""
+
+import pathlib
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from tarn_process import Tarn, arguments  # noqa: E402
+
+
+def best(connection, sql, runs):
+    times = []
+    for _ in range(runs):
+        started = time.perf_counter()
+        connection.execute(sql).fetchall()
+        times.append(time.perf_counter() - started)
+    return min(times)
+
+
+def main():
+    options = arguments(__doc__, ("--rows", 1000000, "rows to score"), ("--runs", 5, "of which the best counts"))
+    with Tarn(options.tarn) as server, server.connect() as connection:
+        columns = [f"x{place}" for place in range(1, 13)]
+        made = ", ".join(f"sin(g * {place}.7) * {place} AS {name}" for place, name in enumerate(columns, 1))
+        target = " + ".join(f"sin({name} * {place})" for place, name in enumerate(columns, 1))
+        connection.execute(
+            f"CREATE TABLE numbers AS SELECT *, {target} AS y FROM"
+            f" (SELECT {made} FROM generate_series(1, {options.rows}) AS s(g)) q"
+        )
+        connection.execute(
+            "CREATE MODEL rate TARGET y AS trees (rounds = 100, max_depth = 6, growth = 'depth', early_stopping = 0)"
+            " SELECT * FROM numbers LIMIT 100000"
+        )
+        scan = best(connection, f"SELECT sum({' + '.join(columns)}) FROM numbers", options.runs)
+        scored = best(connection, "SELECT sum(predict('rate', n.*)) FROM numbers n", options.runs)
+    print(f"scan {scan * 1000:.0f} ms, scan and predict {scored * 1000:.0f} ms")
+    print(f"{options.rows / max(scored - scan, 1e-9):,.0f} rows/s")
+
+
+main()

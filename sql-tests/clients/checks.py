@@ -1,0 +1,65 @@
+"""What the client tests share: where the server is, what to train on, and a runner.
+
+A script is called with HOST PORT DATABASE and the word `tarn` or `postgresql`. Every function whose
+name starts with `test_` runs, in the order of the file; the exit status says whether all passed.
+"""
+
+import sys
+import time
+import traceback
+
+HOST, PORT, DATABASE, SERVER = sys.argv[1:5]
+IS_TARN = SERVER == "tarn"
+
+CANCEL_SECONDS_MAX = 1.0
+
+CUSTOMERS = """
+CREATE TABLE customers AS
+SELECT CAST(20 + g * 7 % 50 AS int) AS age,
+       CASE g % 3 WHEN 0 THEN 'free' WHEN 1 THEN 'pro' ELSE 'team' END AS plan,
+       g % 3 = 0 OR g * 7 % 50 > 40 AS churned
+FROM generate_series(1, {rows}) AS s(g)
+"""
+
+CREATE_MODEL = """
+CREATE MODEL churn TARGET churned WITH (max_trials = 2, timeout = '30 s')
+AS AUTOML SELECT * FROM customers
+"""
+
+# Trains for a minute if nobody stops it.
+CREATE_SLOW_MODEL = """
+CREATE MODEL slow TARGET churned WITH (timeout = '60 s')
+AS AUTOML SELECT age, plan, age * 1.5 + random() AS noise, churned FROM customers
+"""
+
+SLOW_QUERY = "SELECT count(*) FROM generate_series(1, 1000000) a, generate_series(1, 1000000) b"
+
+
+class Stopwatch:
+    """Asserts that what happens inside `with` is quick."""
+
+    def __init__(self, seconds_max=CANCEL_SECONDS_MAX):
+        self.seconds_max = seconds_max
+
+    def start(self):
+        self.started = time.monotonic()
+
+    def stop(self):
+        took = time.monotonic() - self.started
+        assert took < self.seconds_max, f"took {took:.2f} s"
+
+
+def run_tests(namespace, call=lambda test: test()):
+    """Runs the tests of a module and leaves the process with their result."""
+    failed = 0
+    for name, test in list(namespace.items()):
+        if not name.startswith("test_"):
+            continue
+        try:
+            call(test)
+            print(f"{name} ... ok", flush=True)
+        except Exception:
+            failed += 1
+            print(f"{name} ... FAILED", flush=True)
+            traceback.print_exc(file=sys.stdout)
+    sys.exit(1 if failed else 0)

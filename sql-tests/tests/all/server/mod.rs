@@ -1,0 +1,5 @@
+//! Does the server start, stop and recover as an operator expects?
+
+mod crash;
+mod operation;
+mod quickstart;
