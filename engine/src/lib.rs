@@ -16,6 +16,9 @@ pub mod models;
 pub mod parser;
 pub mod plan;
 pub mod postgres;
+#[cfg(feature = "quickstart")]
+pub mod quickstart;
+pub mod reference;
 pub mod sequences;
 pub mod server;
 pub mod session;

@@ -10,9 +10,11 @@ const HELP: &str = "\
 tarn: SQL over Delta tables, with training and prediction inside
 
   tarn serve [options]             serve until Ctrl-C
+  tarn quickstart [--exit]         load, train, compare and predict on a real table
   tarn config                      print a commented configuration file
   tarn backup --data-dir DIR --to DIR
   tarn restore --from DIR --data-dir DIR
+  tarn docs --out DIR              write the SQL reference
   tarn version
 
 Options of serve (also TARN_… variables and keys of --config FILE):
@@ -24,6 +26,12 @@ fn main() -> ExitCode {
     let rest = arguments.get(1..).unwrap_or_default();
     let done = match command {
         "serve" => serve(rest),
+        #[cfg(feature = "quickstart")]
+        "quickstart" => tarn_engine::quickstart::run(rest),
+        "backup" => copy_data("data-dir", "to", rest, Copying::Backup),
+        "restore" => copy_data("from", "data-dir", rest, Copying::Restore),
+        "docs" => flag("out", rest)
+            .and_then(|folder| tarn_engine::reference::write(std::path::Path::new(&folder))),
         "config" => {
             print!("{}", Config::sample_toml());
             Ok(())
@@ -72,6 +80,48 @@ fn serve(arguments: &[String]) -> Result<(), PgError> {
     let server = server::start(config)?;
     println!("{}", server.ready_line());
     server.wait()
+}
+
+enum Copying {
+    Backup,
+    Restore,
+}
+
+/// Copies a data directory that no server has open.
+fn copy_data(from: &str, to: &str, arguments: &[String], what: Copying) -> Result<(), PgError> {
+    let (from, to) = (flag(from, arguments)?, flag(to, arguments)?);
+    let (from, to) = (std::path::Path::new(&from), std::path::Path::new(&to));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let list = match what {
+        Copying::Backup => runtime.block_on(tarn_catalog::backup::backup_closed(from, to)),
+        Copying::Restore => runtime.block_on(tarn_catalog::backup::restore(from, to)),
+    }?;
+    println!("{} copied to {}", from.display(), to.display());
+    for table in &list.external_tables {
+        println!("not copied, because it lies elsewhere: {table}");
+    }
+    Ok(())
+}
+
+/// `--name value` or `--name=value`
+fn flag(name: &str, arguments: &[String]) -> Result<String, PgError> {
+    let spaced = arguments
+        .iter()
+        .position(|argument| argument == &format!("--{name}"));
+    let value = spaced
+        .and_then(|index| arguments.get(index + 1))
+        .cloned()
+        .or_else(|| {
+            let prefix = format!("--{name}=");
+            arguments
+                .iter()
+                .find_map(|argument| argument.strip_prefix(&prefix).map(String::from))
+        });
+    value.ok_or_else(|| {
+        PgError::syntax(format!("--{name} is missing")).with_hint("tarn help lists the options.")
+    })
 }
 
 fn start_logging(config: &Config) -> Result<(), PgError> {

@@ -151,6 +151,11 @@ impl Server {
         }
     }
 
+    /// Runs work on the sessions' runtime.
+    pub fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.workers.block_on(work)
+    }
+
     /// The line that says where the doors are.
     pub fn ready_line(&self) -> String {
         let mut line = format!("listening on postgres={}", self.postgres);

@@ -30,6 +30,9 @@ use super::names::fold;
 use crate::error::PgError;
 use crate::sqlstate;
 
+/// Rows that decide the types of a CSV or JSON file.
+const INFERENCE_ROWS: usize = 200_000;
+
 /// What a call reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
@@ -308,7 +311,9 @@ fn format_of(call: &FileCall) -> Result<(Arc<dyn FileFormat>, &'static str), PgE
     };
     match call.kind {
         FileKind::Csv => {
-            let mut format = CsvFormat::default().with_has_header(true);
+            let mut format = CsvFormat::default()
+                .with_has_header(true)
+                .with_schema_infer_max_rec(INFERENCE_ROWS);
             for (name, value) in &call.options {
                 format = match name.as_str() {
                     "header" => format.with_has_header(value == "true"),

@@ -137,10 +137,14 @@ impl<'a> Planner<'a> {
         parameters: &[Option<FieldRef>],
         columns: Option<DFSchema>,
     ) -> Result<LogicalPlan, PgError> {
-        syntax::normalise(&mut statement)?;
         let is_catalog_query = query_rewrite::is_catalog_query(&statement);
         if is_catalog_query {
-            self.output_names = query_rewrite::rewrite_statement(&mut statement);
+            let names = query_rewrite::rewrite_statement(&mut statement);
+            if self.view_depth == 0 {
+                self.output_names = names;
+            }
+        } else {
+            syntax::normalise(&mut statement)?;
         }
         self.bind_calls(&mut statement)?;
         let files = files::take_calls(&mut statement)?;
@@ -164,14 +168,18 @@ impl<'a> Planner<'a> {
     /// The columns of a plan under the names that the client shall read.
     pub fn columns(&self, plan: &LogicalPlan) -> SchemaRef {
         let planned = Arc::clone(plan.schema().inner());
-        if self.output_names.len() != planned.fields().len() {
-            return planned;
-        }
+        let has_names = self.output_names.len() == planned.fields().len();
         let fields: Vec<Field> = planned
             .fields()
             .iter()
-            .zip(&self.output_names)
-            .map(|(field, name)| field.as_ref().clone().with_name(name))
+            .enumerate()
+            .map(|(index, field)| {
+                let name = match has_names {
+                    true => self.output_names[index].as_str(),
+                    false => syntax::plain_name(field.name()),
+                };
+                field.as_ref().clone().with_name(name)
+            })
             .collect();
         Arc::new(Schema::new(fields))
     }

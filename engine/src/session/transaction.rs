@@ -61,6 +61,7 @@ impl Session {
         Ok(())
     }
 
+    /// 25P02 in a failed block, except for statements that end it.
     pub fn check_block(&self, statement: &Statement) -> Result<(), PgError> {
         if self.block == Block::Failed && !statement.ends_transaction() {
             return Err(PgError::new(
@@ -79,6 +80,7 @@ impl Session {
         Ok(())
     }
 
+    /// Commits or fails what a statement outside a block did.
     pub async fn close_statement(
         &mut self,
         executed: Result<Outcome, PgError>,

@@ -171,23 +171,10 @@ fn fit_text(column: ArrayRef, pg_type: PgType) -> Result<ArrayRef, PgError> {
         return Ok(column);
     };
     match pg_type.oid {
-        oid::VARCHAR if pg_type.typmod > 4 => {
-            let length_max = (pg_type.typmod - 4) as usize;
+        oid::VARCHAR | oid::BPCHAR => {
             let fitted = texts
                 .iter()
-                .map(|text| text.map(|text| varchar(text, length_max)).transpose())
-                .collect::<Result<StringArray, _>>()?;
-            Ok(Arc::new(fitted))
-        }
-        oid::BPCHAR => {
-            let length = if pg_type.typmod > 4 {
-                (pg_type.typmod - 4) as usize
-            } else {
-                1
-            };
-            let fitted = texts
-                .iter()
-                .map(|text| text.map(|text| bpchar(text, length)).transpose())
+                .map(|text| text.map(|text| value_text(text, pg_type)).transpose())
                 .collect::<Result<StringArray, _>>()?;
             Ok(Arc::new(fitted))
         }
@@ -214,33 +201,9 @@ fn fit_text(column: ArrayRef, pg_type: PgType) -> Result<ArrayRef, PgError> {
     }
 }
 
-fn too_long(name: &str, length: usize) -> PgError {
-    PgError::new(
-        sqlstate::STRING_DATA_RIGHT_TRUNCATION,
-        format!("value too long for type {name}({length})"),
-    )
-}
-
-/// Trailing blanks beyond the length are cut, other characters are an error.
-fn varchar(text: &str, length_max: usize) -> Result<String, PgError> {
-    if text.chars().count() <= length_max {
-        return Ok(text.to_string());
-    }
-    let kept: String = text.chars().take(length_max).collect();
-    if text[kept.len()..].chars().all(|c| c == ' ') {
-        return Ok(kept);
-    }
-    Err(too_long("character varying", length_max))
-}
-
-/// Padded with blanks to its length.
-fn bpchar(text: &str, length: usize) -> Result<String, PgError> {
-    let trimmed = text.trim_end_matches(' ');
-    let count = trimmed.chars().count();
-    if count > length {
-        return Err(too_long("character", length));
-    }
-    Ok(format!("{trimmed}{}", " ".repeat(length - count)))
+/// Cut to its length where only blanks go, 22001 where more would.
+fn value_text(text: &str, pg_type: PgType) -> Result<String, PgError> {
+    Ok(crate::postgres::types::fit_text(text, pg_type)?.into_owned())
 }
 
 fn uuid_text(text: &str) -> Result<String, PgError> {

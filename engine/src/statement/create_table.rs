@@ -17,6 +17,7 @@ use super::schema::exists_notice;
 use crate::error::PgError;
 use crate::parser::CreateTableAt;
 use crate::plan::names::{fold, qualified};
+use crate::plan::syntax::plain_name;
 use crate::session::Session;
 use crate::session::notice::Notice;
 use crate::session::outcome::Outcome;
@@ -176,7 +177,9 @@ pub fn table_schema(schema: &Schema, names: &[String]) -> Result<SchemaRef, PgEr
     }
     let mut fields: Vec<Field> = Vec::with_capacity(schema.fields().len());
     for (index, field) in schema.fields().iter().enumerate() {
-        let name = names.get(index).unwrap_or(field.name());
+        let name = names
+            .get(index)
+            .map_or(plain_name(field.name()), String::as_str);
         if fields.iter().any(|earlier| earlier.name() == name) {
             return Err(PgError::new(
                 sqlstate::DUPLICATE_COLUMN,

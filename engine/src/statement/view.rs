@@ -13,6 +13,7 @@ use super::schema::exists_notice;
 use crate::error::PgError;
 use crate::parser::Parsed;
 use crate::plan::names::{fold, qualified};
+use crate::plan::syntax::plain_name;
 use crate::plan::view_search_path;
 use crate::session::Session;
 use crate::session::outcome::Outcome;
@@ -104,7 +105,10 @@ async fn define(
     }
     let mut columns: Vec<(String, String)> = Vec::with_capacity(fields.len());
     for (index, field) in fields.iter().enumerate() {
-        let name = renamed.get(index).unwrap_or(field.name()).clone();
+        let name = renamed
+            .get(index)
+            .map_or(plain_name(field.name()), String::as_str)
+            .to_string();
         if columns.iter().any(|(earlier, _)| *earlier == name) {
             return Err(PgError::new(
                 sqlstate::DUPLICATE_COLUMN,

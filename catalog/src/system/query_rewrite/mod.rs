@@ -25,7 +25,7 @@ mod types;
 use datafusion::error::Result;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::sql::sqlparser::ast::Statement;
+use datafusion::sql::sqlparser::ast::{Expr, Statement};
 
 pub use types::SystemTypes;
 
@@ -49,6 +49,11 @@ pub fn rewrite_statement(statement: &mut Statement) -> Vec<String> {
     table_functions::rewrite(statement);
     syntax::rewrite(statement);
     names
+}
+
+/// What PostgreSQL calls a column of this expression that the query does not name.
+pub fn column_name(expr: &Expr) -> String {
+    output_names::figured(expr)
 }
 
 /// Makes the plan of a catalog query executable. `state` plans the subqueries that run row by row.

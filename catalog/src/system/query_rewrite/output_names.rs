@@ -106,7 +106,7 @@ fn item_name(item: &SelectItem) -> Option<String> {
     }
 }
 
-fn figured(expr: &Expr) -> String {
+pub(super) fn figured(expr: &Expr) -> String {
     figure(expr).map_or_else(|| NO_NAME.to_string(), |(name, _)| name)
 }
 
