@@ -17,4 +17,6 @@ pub mod observe;
 pub mod registry;
 pub mod signature;
 pub mod sql_type;
+#[cfg(test)]
+pub mod tests;
 pub mod trained;

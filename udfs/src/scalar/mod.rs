@@ -4,3 +4,5 @@ pub mod call;
 pub mod predict;
 pub mod predict_proba;
 pub mod predict_struct;
+#[cfg(test)]
+mod tests;
