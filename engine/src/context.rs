@@ -45,9 +45,14 @@ pub fn base_state(config: &Config, models: Arc<dyn ModelSource>) -> Result<Sessi
         .with_runtime_env(runtime)
         .with_default_features()
         .build();
+    Ok(with_functions(state, &models))
+}
+
+/// Adds our functions to DataFusion's.
+pub fn with_functions(state: SessionState, models: &Arc<dyn ModelSource>) -> SessionState {
     let context = SessionContext::new_with_state(state);
-    for function in tarn_udfs::scalar_functions(&models) {
+    for function in tarn_udfs::scalar_functions(models) {
         context.register_udf(function);
     }
-    Ok(context.state())
+    context.state()
 }

@@ -18,8 +18,11 @@ use crate::automl::report::{groups_schema, metrics_schema, trials_schema};
 use crate::error::PgError;
 use crate::sqlstate;
 
+/// A table's name, and the columns that a training reports.
+type ReportTable = (&'static str, fn() -> SchemaRef);
+
 /// The tables with the columns that the training reports.
-const TABLES: [(&str, fn() -> SchemaRef); 3] = [
+const TABLES: [ReportTable; 3] = [
     ("trials", trials_schema),
     ("groups", groups_schema),
     ("metrics", metrics_schema),

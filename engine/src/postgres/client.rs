@@ -120,10 +120,6 @@ pub fn read_messages(
     on_end: impl FnOnce() + Send + 'static,
 ) -> (Receiver<Incoming>, tokio::task::JoinHandle<()>) {
     let (sender, receiver) = channel(MESSAGES_WAITING_MAX);
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "ends with its socket or its receiver"
-    )]
     let task = tokio::spawn(async move {
         read_loop(&mut reader, &mut buffer, &sender).await;
         on_end();

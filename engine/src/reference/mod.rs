@@ -7,13 +7,15 @@ mod statements;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use datafusion::execution::session_state::SessionState;
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::Documentation;
+use tarn_udfs::model::registry::ModelSource;
 
 use crate::error::PgError;
+use crate::models::Models;
 use statements::PAGES;
 
 /// A statement's page.
@@ -57,14 +59,14 @@ pub fn write(folder: &Path) -> Result<(), PgError> {
     }
     index.push_str("\n## Functions\n\n- [all functions](functions.md)\n");
     std::fs::write(folder.join("README.md"), index)?;
-    std::fs::write(folder.join("functions.md"), functions_page()?)?;
+    std::fs::write(folder.join("functions.md"), functions_page())?;
     Ok(())
 }
 
-fn functions_page() -> Result<String, PgError> {
-    let config = crate::config::Config::read(&["--socket=off".to_string()])?;
-    let models = Arc::new(crate::models::Models::new(config.data_dir.clone(), 1));
-    let state = crate::context::base_state(&config, models)?;
+fn functions_page() -> String {
+    let models: Arc<dyn ModelSource> = Arc::new(Models::new(PathBuf::new(), 1));
+    let state = SessionStateBuilder::new().with_default_features().build();
+    let state = crate::context::with_functions(state, &models);
     let mut page = String::from(
         "# Functions\n\nThe functions of `pg_catalog` that clients call are not listed here; they are PostgreSQL's.\n",
     );
@@ -72,7 +74,7 @@ fn functions_page() -> Result<String, PgError> {
     section(&mut page, "Scalar functions", &scalars(&state));
     section(&mut page, "Aggregate functions", &aggregates(&state));
     section(&mut page, "Window functions", &windows(&state));
-    Ok(page)
+    page
 }
 
 type Entries = BTreeMap<String, (String, String)>;

@@ -148,7 +148,6 @@ impl Session {
         let timer = (timeout_ms > 0).then(|| {
             let cancel = self.entry.cancel.clone();
             let current = token.clone();
-            #[expect(clippy::disallowed_methods, reason = "aborted by the guard")]
             tokio::spawn(async move {
                 tokio::time::sleep(Duration::from_millis(timeout_ms)).await;
                 if !current.is_cancelled() {

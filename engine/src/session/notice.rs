@@ -19,7 +19,7 @@ pub struct Notice {
 
 impl Notice {
     /// Something worth knowing.
-    pub fn notice(message: impl Into<String>) -> Self {
+    pub fn plain(message: impl Into<String>) -> Self {
         Notice {
             severity: "NOTICE",
             code: sqlstate::SUCCESSFUL_COMPLETION,
@@ -33,7 +33,7 @@ impl Notice {
     pub fn info(message: impl Into<String>) -> Self {
         Notice {
             severity: "INFO",
-            ..Notice::notice(message)
+            ..Notice::plain(message)
         }
     }
 
@@ -42,7 +42,7 @@ impl Notice {
         Notice {
             severity: "WARNING",
             code,
-            ..Notice::notice(message)
+            ..Notice::plain(message)
         }
     }
 

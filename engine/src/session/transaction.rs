@@ -130,10 +130,6 @@ impl Session {
             return Ok(());
         };
         // On a task of its own: a connection that dies now must not tear the commit apart.
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "a commit outlives its connection"
-        )]
         let committed = tokio::spawn(transaction.commit()).await;
         match committed {
             Ok(result) => result.map(|_| ()).map_err(PgError::from),

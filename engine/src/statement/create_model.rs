@@ -59,7 +59,7 @@ pub async fn run(
     let schema: Schema = plan.schema().as_arrow().clone();
     let checked = check(&train_spec(create, &place), &schema)?;
     for notice in &checked.notices {
-        session.notify(Notice::notice(notice.clone()));
+        session.notify(Notice::plain(notice.clone()));
     }
     let trained_file = TemporaryFile::new(session);
     let rows = query::stream(session, &plan).await?;
@@ -74,7 +74,7 @@ pub async fn run(
     )
     .await?;
     for notice in &trained.notices {
-        session.notify(Notice::notice(notice.clone()));
+        session.notify(Notice::plain(notice.clone()));
     }
     Ok(done)
 }

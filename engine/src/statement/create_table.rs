@@ -199,7 +199,7 @@ async fn create_empty(
 ) -> Result<Outcome, PgError> {
     let definition = define(session, create, &place)?;
     if !definition.constraints.is_empty() {
-        session.notify(Notice::notice(
+        session.notify(Notice::plain(
             "PRIMARY KEY, UNIQUE and FOREIGN KEY are informational and not enforced",
         ));
     }

@@ -102,7 +102,7 @@ fn missing(
 ) -> Result<(), PgError> {
     if if_exists {
         let message = format!("{kind} \"{}\" does not exist, skipping", name.name);
-        session.notify(Notice::notice(message));
+        session.notify(Notice::plain(message));
         return Ok(());
     }
     Err(match kind {

@@ -138,7 +138,7 @@ pub fn drop(session: &mut Session, dropped: &DropModel) -> Result<Outcome, PgErr
             })?,
             None if dropped.if_exists => {
                 let kind = ObjectKind::Model;
-                session.notify(Notice::notice(format!(
+                session.notify(Notice::plain(format!(
                     "{kind} \"{}\" does not exist, skipping",
                     written.name
                 )));

@@ -50,6 +50,6 @@ pub fn exists_notice(kind: ObjectKind, name: &str) -> Notice {
             ObjectKind::Model => sqlstate::DUPLICATE_OBJECT,
             _ => sqlstate::DUPLICATE_TABLE,
         },
-        ..Notice::notice(format!("{kind} \"{name}\" already exists, skipping"))
+        ..Notice::plain(format!("{kind} \"{name}\" already exists, skipping"))
     }
 }
