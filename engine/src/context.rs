@@ -12,6 +12,7 @@ use tarn_udfs::model::registry::ModelSource;
 
 use crate::config::Config;
 use crate::error::PgError;
+use crate::plan::interrupt::YieldInJoins;
 
 /// How many of the largest users of memory an out-of-memory error names.
 const CONSUMERS_NAMED: usize = 5;
@@ -44,6 +45,7 @@ pub fn base_state(config: &Config, models: Arc<dyn ModelSource>) -> Result<Sessi
         .with_config(options)
         .with_runtime_env(runtime)
         .with_default_features()
+        .with_physical_optimizer_rule(Arc::new(YieldInJoins))
         .build();
     Ok(with_functions(state, &models))
 }

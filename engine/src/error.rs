@@ -9,6 +9,7 @@ use datafusion::arrow::error::ArrowError;
 use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
 use datafusion::sql::sqlparser::parser::ParserError;
+use datafusion::sql::sqlparser::tokenizer::Location;
 
 use crate::sqlstate::{self, SqlState};
 
@@ -27,6 +28,8 @@ pub struct PgError {
     pub hint: Option<String>,
     /// Character offset (1-based) into the statement's string.
     pub position: Option<usize>,
+    /// The same as line and column, until somebody who has the string makes it an offset.
+    pub location: Option<Location>,
     /// Where it happened, e.g. a COPY line.
     pub context: Option<String>,
 }
@@ -41,6 +44,7 @@ impl PgError {
             detail: None,
             hint: None,
             position: None,
+            location: None,
             context: None,
         }
     }
@@ -153,7 +157,17 @@ pub(crate) fn from_datafusion(error: &DataFusionError) -> PgError {
         }
         DataFusionError::External(inner) => from_external(inner.as_ref()),
         DataFusionError::Context(_, inner) => from_datafusion(inner),
-        DataFusionError::Diagnostic(_, inner) => from_datafusion(inner),
+        DataFusionError::Diagnostic(diagnostic, inner) => {
+            let known = from_datafusion(inner);
+            let span = diagnostic.span.map(|span| span.start);
+            PgError {
+                location: known.location.or(span.map(|start| Location {
+                    line: start.line,
+                    column: start.column,
+                })),
+                ..known
+            }
+        }
         DataFusionError::Shared(inner) => from_datafusion(inner),
         DataFusionError::Collection(errors) => errors
             .first()
@@ -197,6 +211,10 @@ fn from_arrow(error: &ArrowError) -> PgError {
     match error {
         ArrowError::DivideByZero => PgError::new(sqlstate::DIVISION_BY_ZERO, "division by zero"),
         ArrowError::ArithmeticOverflow(text) => {
+            PgError::new(sqlstate::NUMERIC_VALUE_OUT_OF_RANGE, "value out of range")
+                .with_detail(first_line(text))
+        }
+        ArrowError::CastError(text) if text.starts_with("Can't cast value") => {
             PgError::new(sqlstate::NUMERIC_VALUE_OUT_OF_RANGE, "value out of range")
                 .with_detail(first_line(text))
         }

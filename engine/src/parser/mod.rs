@@ -15,6 +15,8 @@ mod settings;
 pub mod time_travel;
 mod transaction;
 
+use std::sync::Arc;
+
 use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
@@ -44,6 +46,23 @@ pub struct Parsed {
     pub statement: Statement,
     /// Its own text, without the semicolon.
     pub text: String,
+    /// The whole string that it stood in, which positions count in.
+    pub source: Arc<str>,
+}
+
+impl Parsed {
+    /// Turns an error's line and column into an offset.
+    pub fn locate(&self, error: PgError) -> PgError {
+        let position = error
+            .location
+            .filter(|location| location.line > 0)
+            .map(|location| char_position(&self.source, location));
+        PgError {
+            position: error.position.or(position),
+            location: None,
+            ..error
+        }
+    }
 }
 
 /// Every statement that the server knows.
@@ -109,8 +128,9 @@ impl Statement {
 pub fn parse(sql: &str) -> Result<Vec<Parsed>, PgError> {
     let tokens = tokenize(sql)?;
     let mut statements = Vec::new();
+    let source: Arc<str> = Arc::from(sql);
     for piece in split(sql, tokens) {
-        statements.push(parse_piece(sql, piece)?);
+        statements.push(parse_piece(sql, piece, &source)?);
     }
     Ok(statements)
 }
@@ -185,7 +205,7 @@ fn push_piece(sql: &str, tokens: Vec<TokenWithSpan>, pieces: &mut Vec<Piece>) {
     pieces.push(Piece { tokens, text });
 }
 
-fn parse_piece(sql: &str, piece: Piece) -> Result<Parsed, PgError> {
+fn parse_piece(sql: &str, piece: Piece, source: &Arc<str>) -> Result<Parsed, PgError> {
     let mut parser = Parser::new(&DIALECT).with_tokens_with_locations(piece.tokens);
     let statement = dispatch(&mut parser).map_err(|error| match error {
         ReadError::Parser(inner) => syntax_error(sql, inner, &parser),
@@ -195,6 +215,7 @@ fn parse_piece(sql: &str, piece: Piece) -> Result<Parsed, PgError> {
     Ok(Parsed {
         statement,
         text: piece.text,
+        source: Arc::clone(source),
     })
 }
 

@@ -20,7 +20,7 @@ use datafusion::datasource::listing::{
 use datafusion::execution::session_state::SessionState;
 use datafusion::sql::sqlparser::ast::{
     Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, ObjectNamePart, Statement, TableAlias,
-    TableFactor, Value, ValueWithSpan, VisitMut, VisitorMut,
+    TableFactor, Value, ValueWithSpan, Visit, VisitMut, Visitor, VisitorMut,
 };
 
 use tarn_catalog::Catalog;
@@ -83,6 +83,28 @@ fn foreign_relation(path: &Path) -> Relation {
             ..Table::default()
         }),
     }
+}
+
+/// Does a FROM clause call this function?
+pub fn calls(statement: &Statement, function: &str) -> bool {
+    struct Finder<'a>(&'a str);
+    impl Visitor for Finder<'_> {
+        type Break = ();
+
+        fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+            match factor {
+                TableFactor::Table {
+                    name,
+                    args: Some(_),
+                    ..
+                } if matches!(name.0.as_slice(), [ObjectNamePart::Identifier(ident)] if fold(ident) == self.0) => {
+                    ControlFlow::Break(())
+                }
+                _ => ControlFlow::Continue(()),
+            }
+        }
+    }
+    statement.visit(&mut Finder(function)).is_break()
 }
 
 /// Takes the calls out of a statement and leaves marker names.

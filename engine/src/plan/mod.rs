@@ -6,6 +6,7 @@
 
 pub mod bind_calls;
 pub mod files;
+pub mod interrupt;
 pub mod names;
 pub mod provider;
 pub mod syntax;
@@ -250,10 +251,26 @@ impl<'a> Planner<'a> {
             if tables.contains_key(&reference) {
                 continue;
             }
-            let provider = self.relation(&reference).await?;
+            if self.is_table_function(&reference, statement) {
+                continue;
+            }
+            let provider = self
+                .relation(&reference)
+                .await
+                .map_err(|error| located(error, &reference, statement))?;
             tables.insert(reference, provider_as_source(provider));
         }
         Ok(tables)
+    }
+
+    /// `generate_series(1, 3)` in FROM names no relation.
+    fn is_table_function(&self, reference: &TableReference, statement: &ast::Statement) -> bool {
+        if reference.schema().is_some()
+            || !self.state.table_functions().contains_key(reference.table())
+        {
+            return false;
+        }
+        files::calls(statement, reference.table())
     }
 
     async fn relation(
@@ -345,6 +362,25 @@ impl<'a> Planner<'a> {
             Ok(provider)
         })
     }
+}
+
+/// Points an unknown relation's error at its name.
+fn located(error: PgError, reference: &TableReference, statement: &ast::Statement) -> PgError {
+    if error.code != sqlstate::UNDEFINED_TABLE {
+        return error;
+    }
+    let mut location = None;
+    let _ = ast::visit_relations(statement, |name| {
+        if let Some(ast::ObjectNamePart::Identifier(ident)) = name.0.last()
+            && names::fold(ident) == reference.table()
+        {
+            let first = name.0.first().and_then(ast::ObjectNamePart::as_ident);
+            location = Some(first.unwrap_or(ident).span.start);
+            return std::ops::ControlFlow::Break(());
+        }
+        std::ops::ControlFlow::Continue(())
+    });
+    PgError { location, ..error }
 }
 
 /// Unqualified names in a view mean its own schema's objects, then those of `public`.

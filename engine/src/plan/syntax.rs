@@ -8,8 +8,8 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr, Statement,
-    VisitMut, VisitorMut,
+    CastKind, DataType, Expr, Ident, LimitClause, ObjectName, ObjectNamePart, Query, Select,
+    SelectItem, SetExpr, Statement, Value, ValueWithSpan, VisitMut, VisitorMut,
 };
 use tarn_catalog::system::query_rewrite::column_name;
 
@@ -30,17 +30,71 @@ struct Rewriter;
 impl VisitorMut for Rewriter {
     type Break = Box<PgError>;
 
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Self::Break> {
+        wide_number(expr);
+        ControlFlow::Continue(())
+    }
+
     fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<Self::Break> {
         name_columns(select);
         ControlFlow::Continue(())
     }
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
+        fetch_as_limit(query);
         match table_query(&mut query.body) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break(Box::new(error)),
         }
     }
+}
+
+/// `FETCH FIRST n ROWS ONLY` is LIMIT n.
+fn fetch_as_limit(query: &mut Query) {
+    let Some(fetch) = &query.fetch else { return };
+    if fetch.with_ties || fetch.percent {
+        return;
+    }
+    let count = fetch.quantity.clone();
+    let one = || Expr::Value(Value::Number("1".to_string(), false).into());
+    let count = count.unwrap_or_else(one);
+    match &mut query.limit_clause {
+        Some(LimitClause::LimitOffset { limit, .. }) if limit.is_none() => *limit = Some(count),
+        None => {
+            query.limit_clause = Some(LimitClause::LimitOffset {
+                limit: Some(count),
+                offset: None,
+                limit_by: Vec::new(),
+            });
+        }
+        _ => return,
+    }
+    query.fetch = None;
+}
+
+/// Numbers with an exponent are wider than any decimal: they are double precision here.
+fn wide_number(expr: &mut Expr) {
+    let Expr::Value(ValueWithSpan {
+        value: Value::Number(digits, _),
+        span,
+    }) = expr
+    else {
+        return;
+    };
+    let digits = digits.to_string();
+    if !digits.contains(['e', 'E']) {
+        return;
+    }
+    *expr = Expr::Cast {
+        kind: CastKind::Cast,
+        expr: Box::new(Expr::Value(ValueWithSpan {
+            value: Value::SingleQuotedString(digits),
+            span: *span,
+        })),
+        data_type: DataType::DoublePrecision,
+        array: false,
+        format: None,
+    };
 }
 
 /// Between a column's name and what makes it different from another of the same name.

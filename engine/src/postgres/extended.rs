@@ -17,6 +17,7 @@ use super::types::parameter::decode_parameter;
 use super::types::row::describe;
 use super::types::settings::Format;
 use crate::error::PgError;
+use crate::session::Block;
 use crate::session::outcome::Outcome;
 use crate::session::prepared::{Parameters, Prepared};
 use crate::{parser, sqlstate, statement};
@@ -203,8 +204,14 @@ impl Connection {
             .remove(&name)
             .ok_or_else(|| missing_portal(Some(&name)))?;
         let guard = self.session.begin_statement();
+        let was_in_block = self.session.block() == Block::Open;
         let answered = self.execute_portal(&mut portal, rows_max).await;
         drop(guard);
+        if was_in_block && self.session.block() == Block::Idle {
+            // Portals end with their transaction.
+            self.portals.clear();
+            return answered;
+        }
         self.portals.insert(name, portal);
         answered
     }

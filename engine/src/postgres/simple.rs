@@ -11,6 +11,7 @@ use super::message;
 use super::portal::RowsSender;
 use crate::error::PgError;
 use crate::parser::{self, Parsed};
+use crate::session::Block;
 use crate::session::outcome::Outcome;
 use crate::session::prepared::Parameters;
 
@@ -21,6 +22,9 @@ impl Connection {
         self.unnamed = None;
         let answered = self.run_string(sql).await;
         drop(guard);
+        if self.session.block() == Block::Idle {
+            self.portals.clear();
+        }
         if let Err(error) = answered {
             if error.fatal {
                 return Err(error);

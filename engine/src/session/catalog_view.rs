@@ -306,7 +306,7 @@ impl SystemSession for SessionView {
     }
 
     fn setting(&self, name: &str) -> Option<String> {
-        self.published().settings.get(name).map(str::to_string)
+        self.published().settings.shown(name)
     }
 
     fn set_setting(&self, name: &str, value: &str, is_local: bool) -> DfResult<String> {

@@ -135,8 +135,10 @@ impl Session {
                 () = token.cancelled() => Err(self.entry.cancel.reason().error()),
                 executed = statement::execute(self, parsed, parameters) => executed,
             };
+            let executed = executed.map_err(|error| parsed.locate(error));
             self.close_statement(executed).await
         };
+        self.take_pending_settings();
         self.count(&parsed.text, started, &result);
         result
     }
@@ -223,6 +225,22 @@ impl Session {
             .refresh(self.catalog_state(), &self.settings, &self.user);
         let fresh = SessionContext::new_with_state(self.state.clone()).state();
         self.state = fresh;
+    }
+
+    /// Applies what set_config() changed.
+    fn take_pending_settings(&mut self) {
+        let pending = self.system.take_pending_settings();
+        if pending.is_empty() {
+            return;
+        }
+        for setting in pending {
+            if setting.is_local {
+                self.keep_settings_for_transaction();
+            }
+            // It was checked when the function ran.
+            let _ = self.settings.set(&setting.name, &setting.value);
+        }
+        self.apply_settings();
     }
 
     fn note_activity(&self, text: &str) {

@@ -73,7 +73,10 @@ impl Session {
         self.check_block(&parsed.statement)?;
         let had_transaction = self.transaction.is_some();
         self.open_transaction().await?;
-        let described = self.describe(&parsed.statement, given).await;
+        let described = self
+            .describe(&parsed.statement, given)
+            .await
+            .map_err(|error| parsed.locate(error));
         if !had_transaction {
             self.drop_read_transaction();
         }

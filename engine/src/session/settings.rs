@@ -399,6 +399,25 @@ impl Settings {
         self.known(name).parse().unwrap_or(0)
     }
 
+    /// The value as SHOW prints it: durations get their unit.
+    pub fn shown(&self, name: &str) -> Option<String> {
+        let stored = self.get(name)?;
+        let is_duration = find(&name.to_ascii_lowercase())
+            .is_some_and(|known| known.kind == SettingKind::Milliseconds);
+        if !is_duration {
+            return Some(stored.to_string());
+        }
+        let ms: u64 = stored.parse().unwrap_or(0);
+        Some(match ms {
+            0 => "0".to_string(),
+            ms if ms % 86_400_000 == 0 => format!("{}d", ms / 86_400_000),
+            ms if ms % 3_600_000 == 0 => format!("{}h", ms / 3_600_000),
+            ms if ms % 60_000 == 0 => format!("{}min", ms / 60_000),
+            ms if ms % 1_000 == 0 => format!("{}s", ms / 1_000),
+            ms => format!("{ms}ms"),
+        })
+    }
+
     /// Checks and sets; returns the value as stored.
     pub fn set(&mut self, name: &str, value: &str) -> Result<String, PgError> {
         let name = name.to_ascii_lowercase();

@@ -17,7 +17,9 @@ use tarn_catalog::table::snapshot::TableSnapshot;
 use tarn_catalog::table::version::FileId;
 
 use super::constraints::Constraints;
-use super::insert::{column_index, is_volatile, table_of, target_table};
+use super::insert::{
+    column_index, is_volatile, note_parameter, placeholder_number, table_of, target_table,
+};
 use super::query;
 use crate::error::PgError;
 use crate::plan::names::{fold, qualified};
@@ -76,7 +78,13 @@ pub async fn plan_update(
     known: &[Option<FieldRef>],
 ) -> Result<LogicalPlan, PgError> {
     let change = read_update(session, update).await?;
-    plan_rewrite(session, &change, None, known).await
+    let mut known = known.to_vec();
+    for (column, value) in &change.assignments {
+        if let Some(number) = placeholder_number(value) {
+            note_parameter(&mut known, number, &change.schema.fields()[*column]);
+        }
+    }
+    plan_rewrite(session, &change, None, &known).await
 }
 
 /// The plan whose parameters Describe reports.

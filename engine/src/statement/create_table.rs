@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::sql::sqlparser::ast;
 use tarn_catalog::error::{CatalogError, ObjectKind};
 use tarn_catalog::state::{
@@ -187,7 +187,14 @@ pub fn table_schema(schema: &Schema, names: &[String]) -> Result<SchemaRef, PgEr
             ));
         }
         // Going by the Postgres type turns views, dictionaries and unsigned numbers into what a file holds.
-        fields.push(PgType::of_field(field).field(name, true));
+        // Maps and records have no Postgres type of their own: they are kept as they are.
+        let kept = match field.data_type() {
+            DataType::Map(..) | DataType::Struct(_) => {
+                Field::new(name, field.data_type().clone(), true)
+            }
+            _ => PgType::of_field(field).field(name, true),
+        };
+        fields.push(kept);
     }
     Ok(Arc::new(Schema::new(fields)))
 }

@@ -16,7 +16,7 @@ use crate::session::Session;
 use crate::session::outcome::Outcome;
 use crate::session::prepared::Parameters;
 use crate::sqlstate;
-use arrow::datatypes::{Fields, SchemaRef};
+use arrow::datatypes::{FieldRef, Fields, SchemaRef};
 use std::sync::Arc;
 use tarn_catalog::state::{Relation, RelationKind, Table};
 
@@ -79,7 +79,7 @@ pub fn table_of(relation: &Relation) -> Result<&Table, PgError> {
 pub async fn plan(
     session: &mut Session,
     insert: &ast::Insert,
-    known: &[Option<arrow::datatypes::FieldRef>],
+    known: &[Option<FieldRef>],
 ) -> Result<InsertPlan, PgError> {
     refuse_extras(insert)?;
     let ast::TableObject::TableName(name) = &insert.table else {
@@ -101,14 +101,11 @@ pub async fn plan(
     };
     let mut source = (**source).clone();
     fill_defaults(&mut source, &targets, &schema, &table)?;
-    let fields: Fields = targets
-        .iter()
-        .map(|i| Arc::clone(&schema.fields()[*i]))
-        .collect();
-    let expected = DFSchema::from_unqualified_fields(fields, std::collections::HashMap::new())?;
+    let expected = expected_columns(&source, &targets, &schema)?;
+    let known = typed_parameters(&source, &expected, known);
     let rows = session
         .planner()?
-        .query_for_columns(source, known, expected)
+        .query_for_columns(source, &known, expected)
         .await?;
     let given = rows.schema().fields().len();
     let targets = fit_count(insert, targets, given)?;
@@ -118,6 +115,89 @@ pub async fn plan(
         schema,
         source,
     })
+}
+
+/// The target columns that the source's rows fill, all nullable: NOT NULL is checked later, with better words.
+fn expected_columns(
+    source: &ast::Query,
+    targets: &[usize],
+    schema: &SchemaRef,
+) -> Result<DFSchema, PgError> {
+    let given = match source.body.as_ref() {
+        ast::SetExpr::Values(values) => values.rows.first().map_or(0, |row| row.content.len()),
+        _ => targets.len(),
+    };
+    let fields: Fields = targets
+        .iter()
+        .take(given)
+        .map(|i| Arc::new(schema.field(*i).clone().with_nullable(true)))
+        .collect();
+    if given > targets.len() {
+        return Err(PgError::syntax(
+            "INSERT has more expressions than target columns",
+        ));
+    }
+    Ok(DFSchema::from_unqualified_fields(
+        fields,
+        std::collections::HashMap::new(),
+    )?)
+}
+
+/// A parameter that stands alone in a row has its column's type.
+fn typed_parameters(
+    source: &ast::Query,
+    expected: &DFSchema,
+    known: &[Option<FieldRef>],
+) -> Vec<Option<FieldRef>> {
+    let mut typed = known.to_vec();
+    let mut note = |expr: &ast::Expr, column: usize| {
+        if let Some(number) = placeholder_number(expr)
+            && let Some(field) = expected.fields().get(column)
+        {
+            note_parameter(&mut typed, number, field);
+        }
+    };
+    match source.body.as_ref() {
+        ast::SetExpr::Values(values) => {
+            for row in &values.rows {
+                row.content
+                    .iter()
+                    .enumerate()
+                    .for_each(|(i, expr)| note(expr, i));
+            }
+        }
+        ast::SetExpr::Select(select) => {
+            for (i, item) in select.projection.iter().enumerate() {
+                if let ast::SelectItem::UnnamedExpr(expr) = item {
+                    note(expr, i);
+                }
+            }
+        }
+        _ => {}
+    }
+    typed
+}
+
+/// The number of a bare `$n`.
+pub fn placeholder_number(expr: &ast::Expr) -> Option<usize> {
+    match expr {
+        ast::Expr::Value(ast::ValueWithSpan {
+            value: ast::Value::Placeholder(name),
+            ..
+        }) => name.strip_prefix('$')?.parse().ok(),
+        _ => None,
+    }
+}
+
+/// Gives `$number` a type if nobody has.
+pub fn note_parameter(typed: &mut Vec<Option<FieldRef>>, number: usize, field: &FieldRef) {
+    if number == 0 {
+        return;
+    }
+    if typed.len() < number {
+        typed.resize(number, None);
+    }
+    typed[number - 1].get_or_insert_with(|| Arc::clone(field));
 }
 
 fn refuse_extras(insert: &ast::Insert) -> Result<(), PgError> {

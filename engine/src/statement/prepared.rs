@@ -33,6 +33,7 @@ pub async fn prepare(
     let parsed = Parsed {
         statement: prepare.statement.clone(),
         text: text.to_string(),
+        source: std::sync::Arc::from(text),
     };
     let prepared = session.prepare(Some(parsed), &given).await?;
     session.prepared.insert(prepare.name.clone(), prepared);

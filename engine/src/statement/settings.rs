@@ -48,7 +48,7 @@ pub fn show(session: &Session, name: Option<&str>) -> Result<Outcome, PgError> {
             .map(|known| {
                 vec![
                     Some(known.shown.to_string()),
-                    Some(shown_value(session, known.name)),
+                    Some(session.settings.shown(known.name).unwrap_or_default()),
                     Some(known.description.to_string()),
                 ]
             })
@@ -64,27 +64,9 @@ pub fn show(session: &Session, name: Option<&str>) -> Result<Outcome, PgError> {
         return Err(unknown(name));
     }
     let shown = find(name).map_or(name, |known| known.shown);
-    let value = shown_value(session, name);
+    let value = session.settings.shown(name).unwrap_or_default();
     let rows = Rows::texts(&[shown], &[vec![Some(value)]], RowsTag::Fixed("SHOW"))?;
     Ok(Outcome::Rows(rows))
-}
-
-/// A setting as SHOW prints it: durations get their unit.
-pub fn shown_value(session: &Session, name: &str) -> String {
-    let stored = session.settings.known(name);
-    let is_duration = find(name)
-        .is_some_and(|known| known.kind == crate::session::settings::SettingKind::Milliseconds);
-    if !is_duration {
-        return stored.to_string();
-    }
-    let ms: u64 = stored.parse().unwrap_or(0);
-    match ms {
-        0 => "0".to_string(),
-        ms if ms % 3_600_000 == 0 => format!("{}h", ms / 3_600_000),
-        ms if ms % 60_000 == 0 => format!("{}min", ms / 60_000),
-        ms if ms % 1_000 == 0 => format!("{}s", ms / 1_000),
-        ms => format!("{ms}ms"),
-    }
 }
 
 /// RESET name | ALL
