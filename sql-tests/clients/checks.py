@@ -49,6 +49,14 @@ class Stopwatch:
         assert took < self.seconds_max, f"took {took:.2f} s"
 
 
+def explain(error):
+    """What went wrong, and where in the test; the drivers' own frames say little."""
+    for frame in traceback.extract_tb(error.__traceback__):
+        if frame.filename == sys.argv[0]:
+            print(f"    line {frame.lineno}: {frame.line}")
+    print("    " + "".join(traceback.format_exception_only(error)).strip(), flush=True)
+
+
 def run_tests(namespace, call=lambda test: test()):
     """Runs the tests of a module and leaves the process with their result."""
     failed = 0
@@ -58,8 +66,8 @@ def run_tests(namespace, call=lambda test: test()):
         try:
             call(test)
             print(f"{name} ... ok", flush=True)
-        except Exception:
+        except Exception as error:
             failed += 1
             print(f"{name} ... FAILED", flush=True)
-            traceback.print_exc(file=sys.stdout)
+            explain(error)
     sys.exit(1 if failed else 0)

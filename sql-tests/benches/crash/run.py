@@ -142,13 +142,15 @@ class CreateModel:
                 yield f"version {version} predicts {rows}"
 
 
-def work(server, workload):
+def work(server, workload, offences):
     try:
         with server.connect() as connection:
             while True:
                 workload.step(connection)
     except psycopg.OperationalError:
         pass  # The kill.
+    except psycopg.Error as error:
+        offences.append(f"{type(workload).__name__} could not work: {error}")
 
 
 def main():
@@ -159,7 +161,7 @@ def main():
     with Tarn(options.tarn) as server:
         for number in range(options.rounds):
             workload = workloads[number % len(workloads)]
-            thread = threading.Thread(target=work, args=(server, workload))
+            thread = threading.Thread(target=work, args=(server, workload, offences))
             thread.start()
             time.sleep(moments.uniform(0.05, options.seconds_max))
             server.kill()
@@ -176,6 +178,10 @@ def main():
         for workload in workloads[:3]:
             print(f"{type(workload).__name__}: {len(workload.known)} of {workload.tried} tries are there")
         print(f"CreateModel: {workloads[3].acknowledged} versions are there")
+        idle = [type(each).__name__ for each in workloads[:3] if not each.known]
+        idle += [] if workloads[3].acknowledged else ["CreateModel"]
+        offences += [f"{name} never finished anything: give it more rounds or seconds" for name in idle]
+        print("\n".join(offences))
     print(f"{options.rounds} kills, {len(offences)} offences, slowest start {slowest:.2f} s")
     sys.exit(1 if offences else 0)
 

@@ -207,17 +207,14 @@ fn round_trip(
     if let Some(error) = inserted.error {
         return Err(error.to_string());
     }
-    let sql = "SELECT v FROM t ORDER BY v NULLS LAST";
-    let sql = if kind == "json" {
-        "SELECT v FROM t WHERE v IS NOT NULL UNION ALL SELECT NULL"
-    } else {
-        sql
-    };
+    // json has no order of its own.
+    let order = if kind == "json" { "v::text" } else { "v" };
+    let sql = format!("SELECT v FROM t ORDER BY {order} NULLS LAST");
     for (format, expected) in [
         (Format::Text, hex(shown.as_bytes())),
         (Format::Binary, binary.to_owned()),
     ] {
-        let reply = client.extended_in(sql, &[], &[], format);
+        let reply = client.extended_in(&sql, &[], &[], format);
         if let Some(error) = reply.error {
             return Err(error.to_string());
         }
