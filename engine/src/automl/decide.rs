@@ -213,22 +213,7 @@ fn decide_by_search(
     };
     let progress = RefCell::new(progress);
     let tell = |trials: &[Trial]| {
-        let best = trials
-            .iter()
-            .map(|trial| trial.loss)
-            .fold(f64::INFINITY, f64::min);
-        let shown = if prepared.metric.is_maximised() {
-            1.0 - best
-        } else {
-            best
-        };
-        let line = || {
-            format!(
-                "{} trials, best {} {shown:.5}",
-                trials.len(),
-                prepared.metric.name()
-            )
-        };
+        let line = || standing(trials, prepared.metric);
         progress.borrow_mut().tell(line);
     };
     let found = search(&task, &portfolio, budget, training.workshop, &tell)?;
@@ -247,6 +232,20 @@ fn decide_by_search(
         calibrated: None,
         ended: ended.to_owned(),
     })
+}
+
+/// How far a search is, in a line.
+fn standing(trials: &[Trial], metric: Metric) -> String {
+    let best = trials
+        .iter()
+        .map(|trial| trial.loss)
+        .fold(f64::INFINITY, f64::min);
+    let shown = if metric.is_maximised() {
+        1.0 - best
+    } else {
+        best
+    };
+    format!("{} trials, best {} {shown:.5}", trials.len(), metric.name())
 }
 
 /// The rows that a search looks at: all it may see, or a sample by content hash when they are many.

@@ -66,15 +66,12 @@ pub fn train(
     let problem = problem.with_log_target()?;
     warn_of_leaks(&training, &problem, &mut prepared)?;
     let named = training.spec.algorithm.is_some();
-    judge_sizes(
-        &mut groups,
-        &problem,
-        if named {
-            NAMED_ROWS_MIN
-        } else {
-            AUTOML_ROWS_MIN
-        },
-    );
+    let rows_min = if named {
+        NAMED_ROWS_MIN
+    } else {
+        AUTOML_ROWS_MIN
+    };
+    judge_sizes(&mut groups, &problem, rows_min);
     let mut decided = decide(&training, &prepared, &problem, true, progress)?;
     let grouping = Grouping {
         training: &training,
@@ -102,49 +99,24 @@ pub fn train(
         &problem.all_rows(),
         training.spec.seed(),
     )?;
-    let calibration = outcome
-        .calibrated
-        .as_ref()
-        .and_then(|calibrated| calibrated.calibration.clone());
-    let parent = TrainedModel::new(refitted.members, Vec::new(), calibration);
-    let file = BufWriter::new(File::create(&training.context.artefact_path)?);
-    let mut writer = ArtefactWriter::new(file, &shared)?;
-    let mut rows = grouping.write_groups(&recipe, &mut writer, &answers, progress)?;
-    rows.extend(
-        without_labels(&training.set, &groups)
-            .into_iter()
-            .map(|(key, _)| GroupRow {
-                key,
-                status: "global",
-                reason: Some("no row has a label".into()),
-                rows: 0,
-                algorithm: None,
-                own_weight: 0.0,
-                value: None,
-            }),
-    );
-    rows.sort_by(|a, b| a.key.cmp(&b.key));
-    let (file, artefact_bytes) = writer.finish(&parent.to_bytes())?;
-    file.into_inner()
-        .map_err(|error| error.into_error())?
-        .sync_all()?;
-    let metrics = reported(&problem, &outcome.judged, outcome.calibrated.as_ref());
     let importance = source_importance(
         &[&shared.features, &shared.key_features],
         &refitted.importance,
     );
+    let calibrated = outcome.calibrated.as_ref();
+    let calibration = calibrated.and_then(|calibrated| calibrated.calibration.clone());
+    let parent = TrainedModel::new(refitted.members, Vec::new(), calibration);
+    let (rows, artefact_bytes) =
+        grouping.write_artefact(&recipe, &shared, &parent, &answers, progress)?;
+    let metrics = reported(&problem, &outcome.judged, outcome.calibrated.as_ref());
     let told = Told {
         training: &training,
         prepared: &prepared,
         outcome,
         metrics: &metrics,
     };
-    told.trained(
-        importance,
-        &rows,
-        Signature::of(&shared.label, &shared.keys, &shared.features),
-        artefact_bytes,
-    )
+    let signature = Signature::of(&shared.label, &shared.keys, &shared.features);
+    told.trained(importance, &rows, signature, artefact_bytes)
 }
 
 /// Answers of the blend for report rows: group index, row positions, answers.
@@ -391,6 +363,36 @@ impl Grouping<'_> {
             answers[*index] = Some((report.clone(), blended));
         }
         Ok(answers)
+    }
+
+    /// Writes the parent and every group's model; gives the report's rows and the file's length.
+    fn write_artefact(
+        &self,
+        recipe: &Recipe,
+        shared: &Shared,
+        parent: &TrainedModel,
+        answers: &ReportAnswers,
+        progress: &mut Progress<'_>,
+    ) -> Result<(Vec<GroupRow>, u64), TrainError> {
+        let file = BufWriter::new(File::create(&self.training.context.artefact_path)?);
+        let mut writer = ArtefactWriter::new(file, shared)?;
+        let mut rows = self.write_groups(recipe, &mut writer, answers, progress)?;
+        let unlabelled = without_labels(&self.training.set, self.groups);
+        rows.extend(unlabelled.into_iter().map(|(key, _)| GroupRow {
+            key,
+            status: "global",
+            reason: Some("no row has a label".into()),
+            rows: 0,
+            algorithm: None,
+            own_weight: 0.0,
+            value: None,
+        }));
+        rows.sort_by(|a, b| a.key.cmp(&b.key));
+        let (file, bytes) = writer.finish(&parent.to_bytes())?;
+        file.into_inner()
+            .map_err(|error| error.into_error())?
+            .sync_all()?;
+        Ok((rows, bytes))
     }
 
     /// Fits every group on all its rows and writes the models, some groups at a time.

@@ -125,6 +125,8 @@ pub struct TrainOptions {
     pub positive_label: Option<String>,
     /// Families that may be tried.
     pub families: Vec<Family>,
+    /// Whether the statement itself sets the timeout.
+    pub timeout_given: bool,
     /// Notices about options that were read and have no effect.
     pub notices: Vec<String>,
 }
@@ -141,6 +143,7 @@ impl Default for TrainOptions {
             folds: None,
             positive_label: None,
             families: Family::ALL.to_vec(),
+            timeout_given: false,
             notices: Vec::new(),
         }
     }
@@ -196,7 +199,8 @@ impl TrainOptions {
             seen.push(key);
         }
         // Without a limit of its own, a run that counts trials is not cut by the clock: that makes it repeatable.
-        if options.trials_max.is_some() && !seen.iter().any(|name| name == "timeout") {
+        options.timeout_given = seen.iter().any(|name| name == "timeout");
+        if options.trials_max.is_some() && !options.timeout_given {
             options.timeout = None;
         }
         Ok(options)

@@ -63,10 +63,7 @@ impl Trial {
 
     /// Answers for the held-out rows, fold after fold.
     pub fn held_out(&self) -> Vec<f64> {
-        self.folds
-            .iter()
-            .flat_map(|fold| fold.held_out.iter().copied())
-            .collect()
+        held_out(&self.folds)
     }
 
     /// Mean answers of the folds' models for the further rows.
@@ -79,6 +76,13 @@ impl Trial {
             .collect();
         ensemble::blend(&parts)
     }
+}
+
+fn held_out(folds: &[FoldAnswers]) -> Vec<f64> {
+    folds
+        .iter()
+        .flat_map(|fold| fold.held_out.iter().copied())
+        .collect()
 }
 
 /// When a search ends.
@@ -298,15 +302,10 @@ fn run_wave(
     let limit = pruning_limit(task, trials, first);
     let labels = task.held_out_labels(first);
     let survives = |evaluation: &Evaluation| {
-        let answers = |folds: &Vec<FoldAnswers>| {
-            folds
-                .iter()
-                .flat_map(|fold| fold.held_out.clone())
-                .collect::<Vec<_>>()
-        };
+        let loss = |folds: &Vec<FoldAnswers>| task.loss(&labels, &held_out(folds));
         evaluation
             .as_ref()
-            .is_ok_and(|folds| late.is_empty() || task.loss(&labels, &answers(folds)) <= limit)
+            .is_ok_and(|folds| late.is_empty() || loss(folds) <= limit)
     };
     let going_on: Vec<usize> = (0..wave.len())
         .filter(|&index| survives(&started[index]))

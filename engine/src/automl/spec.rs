@@ -90,7 +90,7 @@ impl CheckedTrainSpec {
 pub fn check(spec: &TrainSpec, schema: &Schema) -> Result<CheckedTrainSpec, TrainError> {
     check_names(schema)?;
     let layout = layout_of(spec, schema)?;
-    let (options, algorithm) = match &spec.learner {
+    let (mut options, algorithm) = match &spec.learner {
         LearnerSpec::Automl(automl) => (
             TrainOptions::check(spec.options.iter().chain(automl), "AUTOML")?,
             None,
@@ -100,6 +100,10 @@ pub fn check(spec: &TrainSpec, schema: &Schema) -> Result<CheckedTrainSpec, Trai
             Some(algorithm::check(name, params)?),
         ),
     };
+    if algorithm.is_some() && !options.timeout_given {
+        // The default time is for searches; a setting that the statement names is fitted to its end.
+        options.timeout = None;
+    }
     check_task(&options, schema.field(layout.label))?;
     let mut notices = options.notices.clone();
     notices.extend(
