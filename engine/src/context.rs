@@ -56,5 +56,6 @@ pub fn with_functions(state: SessionState, models: &Arc<dyn ModelSource>) -> Ses
     for function in tarn_udfs::scalar_functions(models) {
         context.register_udf(function);
     }
+    context.register_udf(crate::sleep::function());
     context.state()
 }

@@ -22,6 +22,7 @@ pub mod reference;
 pub mod sequences;
 pub mod server;
 pub mod session;
+pub mod sleep;
 pub mod sqlstate;
 pub mod statement;
 mod suggest;

@@ -38,10 +38,10 @@ impl Trainings {
             message: "reading rows".to_string(),
         };
         inner.1.insert(id, training);
-        TrainingGuard {
+        TrainingGuard(TrainingHandle {
             trainings: Arc::clone(self),
             id,
-        }
+        })
     }
 
     /// The running ones, oldest first.
@@ -53,12 +53,23 @@ impl Trainings {
 
 /// Keeps a training in the list.
 #[derive(Debug)]
-pub struct TrainingGuard {
+pub struct TrainingGuard(TrainingHandle);
+
+/// Says how far a training is.
+#[derive(Debug, Clone)]
+pub struct TrainingHandle {
     trainings: Arc<Trainings>,
     id: u64,
 }
 
 impl TrainingGuard {
+    /// For whoever does the work; it may outlive the guard for a moment.
+    pub fn handle(&self) -> TrainingHandle {
+        self.0.clone()
+    }
+}
+
+impl TrainingHandle {
     /// Something happened.
     pub fn progress(&self, message: &str) {
         let mut inner = self
@@ -75,10 +86,11 @@ impl TrainingGuard {
 impl Drop for TrainingGuard {
     fn drop(&mut self) {
         let mut inner = self
+            .0
             .trainings
             .inner
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        inner.1.remove(&self.id);
+        inner.1.remove(&self.0.id);
     }
 }

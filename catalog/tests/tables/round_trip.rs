@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use arrow::array::{Array, RecordBatch};
 use arrow::util::pretty::pretty_format_batches;
+use datafusion::catalog::TableProvider;
 use tarn_catalog::table::commit;
 use tarn_catalog::table::error::TableError;
+use tarn_catalog::table::location::Location;
 use tarn_catalog::table::open::Tables;
+use tarn_catalog::table::version::TableVersion;
 use tarn_catalog::types::PgType;
 
 use crate::rows::{self, Scratch, append, create, every_type, nested_types, provider, query};
@@ -60,6 +63,52 @@ async fn nested_types_survive() {
     assert_same_rows(&found, &rows);
 }
 
+async fn deltalake_provider(location: &Location, version: u64) -> Arc<dyn TableProvider> {
+    let table = deltalake_core::open_table(location.url().unwrap())
+        .await
+        .unwrap();
+    assert_eq!(table.version(), Some(version));
+    Arc::new(table.table_provider().build().await.unwrap())
+}
+
+async fn assert_same_answer(
+    found: Arc<dyn TableProvider>,
+    expected: Arc<dyn TableProvider>,
+    sql: &str,
+) {
+    let print = |batch: RecordBatch| pretty_format_batches(&[batch]).unwrap().to_string();
+    assert_eq!(
+        print(query(found, sql).await),
+        print(query(expected, sql).await)
+    );
+}
+
+/// Leaves a checkpoint of version 1, but not the entry of version 0.
+async fn checkpoint_and_clean_up(tables: &Tables, location: &Location) {
+    let (store, at) = (Arc::clone(tables.store()), location.clone());
+    tokio::task::spawn_blocking(move || commit::checkpoint(store, &at, 1))
+        .await
+        .unwrap()
+        .unwrap();
+    let log = location.directory().join("_delta_log");
+    assert!(log.join("_last_checkpoint").exists());
+    // The log before the checkpoint may be cleaned up by anyone.
+    std::fs::remove_file(log.join("00000000000000000000.json")).unwrap();
+}
+
+/// A checkpoint must not lose what single entries say about a file.
+fn assert_same_files(found: &TableVersion, known: &TableVersion) {
+    for (path, file) in &found.files {
+        let before = &known.files[path].add;
+        assert_eq!(file.add.partition_values, before.partition_values);
+        assert_eq!(file.add.tags, before.tags);
+        assert_eq!(
+            file.statistics(&found.file_schema()),
+            known.files[path].statistics(&known.file_schema())
+        );
+    }
+}
+
 #[tokio::test]
 async fn deltalake_reads_what_we_write_also_from_a_checkpoint() {
     let scratch = Scratch::new();
@@ -67,85 +116,36 @@ async fn deltalake_reads_what_we_write_also_from_a_checkpoint() {
     let batch = rows::nested_types();
     create(&tables, &location, &batch, &[]).await.unwrap();
     append(&tables, &location, &batch).await.unwrap();
-    let theirs = deltalake_core::open_table(location.url().unwrap())
-        .await
-        .unwrap();
-    assert_eq!(theirs.version(), Some(1));
-    let provider_of = |table: deltalake_core::DeltaTable| async move {
-        Arc::new(table.table_provider().build().await.unwrap())
-    };
-    let sql = "SELECT k, s['x'] AS x, s['y'] AS y, m['p'] AS p FROM t ORDER BY k";
-    let found = query(provider_of(theirs).await, sql).await;
-    let ours = query(provider(&tables, &location).await, sql).await;
-    let print = |batch: RecordBatch| pretty_format_batches(&[batch]).unwrap().to_string();
-    assert_eq!(print(found), print(ours.clone()));
-
-    let (store, at) = (Arc::clone(tables.store()), location.clone());
-    tokio::task::spawn_blocking(move || commit::checkpoint(store, &at, 1))
-        .await
-        .unwrap()
-        .unwrap();
-    assert!(
-        location
-            .directory()
-            .join("_delta_log/_last_checkpoint")
-            .exists()
-    );
-    // The log before the checkpoint may be cleaned up by anyone.
-    std::fs::remove_file(
-        location
-            .directory()
-            .join("_delta_log/00000000000000000000.json"),
+    assert_same_answer(
+        deltalake_provider(&location, 1).await,
+        provider(&tables, &location).await,
+        "SELECT k, s['x'] AS x, s['y'] AS y, m['p'] AS p FROM t ORDER BY k",
     )
-    .unwrap();
+    .await;
+
+    checkpoint_and_clean_up(&tables, &location).await;
     append(&tables, &location, &batch).await.unwrap();
     let cold = Tables::new();
     let version = cold.newest(&location).await.unwrap();
     assert_eq!(version.version, 2);
     assert_eq!(version.files.len(), 3);
-    let known = tables.newest(&location).await.unwrap();
-    for (path, file) in &version.files {
-        let before = &known.files[path].add;
-        assert_eq!(file.add.partition_values, before.partition_values);
-        assert_eq!(file.add.tags, before.tags);
-        assert_eq!(
-            file.statistics(&version.file_schema()),
-            known.files[path].statistics(&known.file_schema())
-        );
-    }
+    assert_same_files(&version, &tables.newest(&location).await.unwrap());
     let missing = cold.at_version(&location, 0).await;
     assert!(
         matches!(missing, Err(TableError::NoSuchVersion { .. })),
         "{missing:?}"
     );
     assert_eq!(cold.at_version(&location, 1).await.unwrap().files.len(), 2);
-    let again = query(
+    assert_same_answer(
         provider(&cold, &location).await,
+        provider(&tables, &location).await,
         "SELECT count(*) AS n, sum(k) AS s FROM t",
     )
     .await;
-    assert_eq!(
-        print(again),
-        print(
-            query(
-                provider(&tables, &location).await,
-                "SELECT count(*) AS n, sum(k) AS s FROM t"
-            )
-            .await
-        )
-    );
-    let theirs = deltalake_core::open_table(location.url().unwrap())
-        .await
-        .unwrap();
-    let found = query(provider_of(theirs).await, "SELECT sum(k) AS s FROM t").await;
-    assert_eq!(
-        print(found),
-        print(
-            query(
-                provider(&cold, &location).await,
-                "SELECT sum(k) AS s FROM t"
-            )
-            .await
-        )
-    );
+    assert_same_answer(
+        deltalake_provider(&location, 2).await,
+        provider(&cold, &location).await,
+        "SELECT sum(k) AS s FROM t",
+    )
+    .await;
 }

@@ -146,133 +146,157 @@ pub async fn query_in(
     arrow::compute::concat_batches(&schema, &batches).unwrap()
 }
 
+/// The name of a type, that of a column, and the column's rows.
+type NamedColumn = (&'static str, &'static str, ArrayRef);
+
 /// Three rows of each type: a small value, NULL, and an extreme; and the key `k`.
 pub fn every_type() -> RecordBatch {
     let mut fields = vec![Field::new("k", DataType::Int32, false)];
     let mut columns: Vec<ArrayRef> = vec![Arc::new(Int32Array::from(vec![1, 2, 3]))];
-    let mut add = |pg_type: &str, name: &str, column: ArrayRef| {
+    let named = [numbers(), texts(), times(), intervals_and_arrays()];
+    for (pg_type, name, column) in named.into_iter().flatten() {
         let field = PgType::parse(pg_type).unwrap().field(name, true);
         assert_eq!(field.data_type(), column.data_type(), "{pg_type}");
         fields.push(field);
         columns.push(column);
-    };
-    add(
-        "bool",
-        "a_bool",
-        Arc::new(BooleanArray::from(vec![Some(true), None, Some(false)])),
-    );
-    add(
-        "int2",
-        "a_int2",
-        Arc::new(Int16Array::from(vec![Some(1), None, Some(i16::MIN)])),
-    );
-    add(
-        "int4",
-        "a_int4",
-        Arc::new(Int32Array::from(vec![Some(1), None, Some(i32::MAX)])),
-    );
-    add(
-        "int8",
-        "a_int8",
-        Arc::new(Int64Array::from(vec![Some(1), None, Some(i64::MIN)])),
-    );
-    add(
-        "float4",
-        "a_float4",
-        Arc::new(Float32Array::from(vec![
-            Some(f32::NAN),
-            None,
-            Some(f32::NEG_INFINITY),
-        ])),
-    );
-    add(
-        "float8",
-        "a_float8",
-        Arc::new(Float64Array::from(vec![Some(-0.0), None, Some(f64::MAX)])),
-    );
+    }
+    let schema = Arc::new(Schema::new(fields));
+    RecordBatch::try_new(schema, columns).unwrap()
+}
+
+fn numbers() -> Vec<NamedColumn> {
     let numeric = Decimal128Array::from(vec![Some(1), None, Some(10_i128.pow(38) - 1)]);
-    add(
-        "numeric",
-        "a_numeric",
-        Arc::new(numeric.with_precision_and_scale(38, 10).unwrap()),
-    );
     let short = Decimal128Array::from(vec![Some(-12_345), None, Some(999_999)]);
-    add(
-        "numeric(6,2)",
-        "a_short_numeric",
-        Arc::new(short.with_precision_and_scale(6, 2).unwrap()),
-    );
-    add(
-        "text",
-        "a_text",
-        Arc::new(StringArray::from(vec![Some("ü🦀\0"), None, Some("")])),
-    );
-    add(
-        "varchar(20)",
-        "a_varchar",
-        Arc::new(StringArray::from(vec![
-            Some("x"),
-            None,
-            Some("y".repeat(20).as_str()),
-        ])),
-    );
-    add(
-        "uuid",
-        "a_uuid",
-        Arc::new(StringArray::from(vec![
-            Some("00000000-0000-0000-0000-000000000000"),
-            None,
-            None,
-        ])),
-    );
-    add(
-        "jsonb",
-        "a_jsonb",
-        Arc::new(StringArray::from(vec![
-            Some(r#"{"a": [1, null]}"#),
-            None,
-            Some("null"),
-        ])),
-    );
-    add(
-        "bytea",
-        "a_bytea",
-        Arc::new(BinaryArray::from(vec![
-            Some(&b"\x00\xff"[..]),
-            None,
-            Some(&b""[..]),
-        ])),
-    );
-    // PostgreSQL's first and last dates and times.
-    add(
-        "date",
-        "a_date",
-        Arc::new(Date32Array::from(vec![
-            Some(-2_451_545 + 10_957),
-            None,
-            Some(2_145_031_948),
-        ])),
-    );
-    add(
-        "time",
-        "a_time",
-        Arc::new(Time64MicrosecondArray::from(vec![
-            Some(0),
-            None,
-            Some(86_399_999_999),
-        ])),
-    );
+    vec![
+        (
+            "bool",
+            "a_bool",
+            Arc::new(BooleanArray::from(vec![Some(true), None, Some(false)])),
+        ),
+        (
+            "int2",
+            "a_int2",
+            Arc::new(Int16Array::from(vec![Some(1), None, Some(i16::MIN)])),
+        ),
+        (
+            "int4",
+            "a_int4",
+            Arc::new(Int32Array::from(vec![Some(1), None, Some(i32::MAX)])),
+        ),
+        (
+            "int8",
+            "a_int8",
+            Arc::new(Int64Array::from(vec![Some(1), None, Some(i64::MIN)])),
+        ),
+        (
+            "float4",
+            "a_float4",
+            Arc::new(Float32Array::from(vec![
+                Some(f32::NAN),
+                None,
+                Some(f32::NEG_INFINITY),
+            ])),
+        ),
+        (
+            "float8",
+            "a_float8",
+            Arc::new(Float64Array::from(vec![Some(-0.0), None, Some(f64::MAX)])),
+        ),
+        (
+            "numeric",
+            "a_numeric",
+            Arc::new(numeric.with_precision_and_scale(38, 10).unwrap()),
+        ),
+        (
+            "numeric(6,2)",
+            "a_short_numeric",
+            Arc::new(short.with_precision_and_scale(6, 2).unwrap()),
+        ),
+    ]
+}
+
+fn texts() -> Vec<NamedColumn> {
+    vec![
+        (
+            "text",
+            "a_text",
+            Arc::new(StringArray::from(vec![Some("ü🦀\0"), None, Some("")])),
+        ),
+        (
+            "varchar(20)",
+            "a_varchar",
+            Arc::new(StringArray::from(vec![
+                Some("x"),
+                None,
+                Some("y".repeat(20).as_str()),
+            ])),
+        ),
+        (
+            "uuid",
+            "a_uuid",
+            Arc::new(StringArray::from(vec![
+                Some("00000000-0000-0000-0000-000000000000"),
+                None,
+                None,
+            ])),
+        ),
+        (
+            "jsonb",
+            "a_jsonb",
+            Arc::new(StringArray::from(vec![
+                Some(r#"{"a": [1, null]}"#),
+                None,
+                Some("null"),
+            ])),
+        ),
+        (
+            "bytea",
+            "a_bytea",
+            Arc::new(BinaryArray::from(vec![
+                Some(&b"\x00\xff"[..]),
+                None,
+                Some(&b""[..]),
+            ])),
+        ),
+    ]
+}
+
+fn times() -> Vec<NamedColumn> {
     let times = vec![Some(-210_866_803_200_000_000), None, Some(i64::MAX)];
-    add(
-        "timestamp",
-        "a_timestamp",
-        Arc::new(TimestampMicrosecondArray::from(times.clone())),
-    );
-    add(
-        "timestamptz",
-        "a_timestamptz",
-        Arc::new(TimestampMicrosecondArray::from(times).with_timezone("UTC")),
-    );
+    vec![
+        // PostgreSQL's first and last dates and times.
+        (
+            "date",
+            "a_date",
+            Arc::new(Date32Array::from(vec![
+                Some(-2_451_545 + 10_957),
+                None,
+                Some(2_145_031_948),
+            ])),
+        ),
+        (
+            "time",
+            "a_time",
+            Arc::new(Time64MicrosecondArray::from(vec![
+                Some(0),
+                None,
+                Some(86_399_999_999),
+            ])),
+        ),
+        (
+            "timestamp",
+            "a_timestamp",
+            Arc::new(TimestampMicrosecondArray::from(times.clone())),
+        ),
+        (
+            "timestamptz",
+            "a_timestamptz",
+            Arc::new(TimestampMicrosecondArray::from(times).with_timezone("UTC")),
+        ),
+    ]
+}
+
+fn intervals_and_arrays() -> Vec<NamedColumn> {
     let interval =
         |months, days, nanos| Some(IntervalMonthDayNanoType::make_value(months, days, nanos));
     let intervals = vec![
@@ -280,17 +304,11 @@ pub fn every_type() -> RecordBatch {
         None,
         interval(i32::MIN, i32::MAX, i64::MIN),
     ];
-    add(
-        "interval",
-        "a_interval",
-        Arc::new(IntervalMonthDayNanoArray::from(intervals.clone())),
-    );
     let lists = ListArray::from_iter_primitive::<Int32Type, _, _>(vec![
         Some(vec![Some(1), None]),
         None,
         Some(vec![]),
     ]);
-    add("int4[]", "a_int4_array", Arc::new(lists));
     let element = Arc::new(Field::new_list_field(intervals_type(), true));
     let values: ArrayRef = Arc::new(IntervalMonthDayNanoArray::from(intervals));
     let nested = ListArray::new(
@@ -299,9 +317,15 @@ pub fn every_type() -> RecordBatch {
         values,
         Some(NullBuffer::from(vec![true, false, true])),
     );
-    add("interval[]", "a_interval_array", Arc::new(nested));
-    let schema = Arc::new(Schema::new(fields));
-    RecordBatch::try_new(schema, columns).unwrap()
+    vec![
+        (
+            "interval",
+            "a_interval",
+            Arc::new(IntervalMonthDayNanoArray::from(intervals.clone())),
+        ),
+        ("int4[]", "a_int4_array", Arc::new(lists)),
+        ("interval[]", "a_interval_array", Arc::new(nested)),
+    ]
 }
 
 fn intervals_type() -> DataType {

@@ -204,18 +204,12 @@ fn decide_by_search(
         skewed_target: problem.log_data.is_some(),
         seed: spec.seed(),
     };
-    let share = if groups { PARENT_TIME_SHARE } else { 1.0 };
-    let timeout = spec.options.timeout.map(|timeout| timeout.mul_f64(share));
-    let budget = Budget {
-        started: training.started,
-        timeout,
-        trials_max: spec.options.trials_max,
-    };
     let progress = RefCell::new(progress);
     let tell = |trials: &[Trial]| {
         let line = || standing(trials, prepared.metric);
         progress.borrow_mut().tell(line);
     };
+    let budget = search_budget(training, groups);
     let found = search(&task, &portfolio, budget, training.workshop, &tell)?;
     let judged = judge_search(training.workshop, &task, &found, folds.len().clamp(2, 5))?;
     let winners = winners(&found);
@@ -232,6 +226,17 @@ fn decide_by_search(
         calibrated: None,
         ended: ended.to_owned(),
     })
+}
+
+/// What a search may spend. The parent of groups leaves some of the time to fitting the groups.
+fn search_budget(training: &Training<'_>, groups: bool) -> Budget {
+    let options = &training.spec.options;
+    let share = if groups { PARENT_TIME_SHARE } else { 1.0 };
+    Budget {
+        started: training.started,
+        timeout: options.timeout.map(|timeout| timeout.mul_f64(share)),
+        trials_max: options.trials_max,
+    }
 }
 
 /// How far a search is, in a line.

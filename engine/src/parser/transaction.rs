@@ -9,6 +9,8 @@ use super::{ReadError, Statement};
 /// BEGIN's modes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Begin {
+    /// It was written START TRANSACTION.
+    pub is_start: bool,
     /// READ ONLY or READ WRITE, when said.
     pub read_only: Option<bool>,
     /// ISOLATION LEVEL, when said: lower case.
@@ -44,7 +46,10 @@ pub(super) fn parse(parser: &mut Parser) -> Result<Statement, ReadError> {
         TransactionStatement::Begin(modes(parser)?)
     } else if take(parser, "start") {
         expect(parser, "transaction")?;
-        TransactionStatement::Begin(modes(parser)?)
+        TransactionStatement::Begin(Begin {
+            is_start: true,
+            ..modes(parser)?
+        })
     } else if take(parser, "commit") || take(parser, "end") {
         work(parser);
         TransactionStatement::Commit {

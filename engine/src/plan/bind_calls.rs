@@ -31,6 +31,8 @@ pub struct CallTarget {
     pub name: String,
     /// Key and feature columns in the order of the resolved call.
     pub columns: Vec<String>,
+    /// Their types in SQL, in the same order.
+    pub types: Vec<String>,
     /// The classes of a classifier.
     pub classes: Vec<String>,
 }
@@ -196,8 +198,9 @@ impl Binder<'_> {
         let given = self.read_arguments(target, arguments)?;
         let mut resolved = vec![text_literal(&target.id)];
         resolved.extend(class.map(|class| text_literal(&class)));
-        for column in &target.columns {
-            resolved.push(given.expression(column, target)?);
+        for (column, sql_type) in target.columns.iter().zip(&target.types) {
+            let expr = given.expression(column, target)?;
+            resolved.push(typed_parameter(expr, sql_type)?);
         }
         list.args = resolved
             .into_iter()
@@ -347,6 +350,25 @@ impl CallTarget {
             },
         )
     }
+}
+
+/// A parameter that stands alone has its feature's type.
+fn typed_parameter(expr: Expr, sql_type: &str) -> Result<Expr, PgError> {
+    let is_parameter = matches!(
+        &expr,
+        Expr::Value(ValueWithSpan {
+            value: Value::Placeholder(_),
+            ..
+        })
+    );
+    if !is_parameter {
+        return Ok(expr);
+    }
+    let mut cast = crate::parser::parse_expression(&format!("CAST(NULL AS {sql_type})"))?;
+    if let Expr::Cast { expr: inner, .. } = &mut cast {
+        **inner = expr;
+    }
+    Ok(cast)
 }
 
 fn duplicate(name: &str) -> PgError {

@@ -7,6 +7,7 @@
 pub mod bind_calls;
 pub mod files;
 pub mod interrupt;
+pub mod literals;
 pub mod names;
 pub mod provider;
 pub mod syntax;
@@ -18,15 +19,15 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
 use datafusion::catalog::TableProvider;
-use datafusion::common::{DFSchema, TableReference};
+use datafusion::common::{Column, DFSchema, TableReference};
 use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::{Expr, LogicalPlan, TableSource};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableSource};
 use datafusion::sql::parser::Statement as DfStatement;
 use datafusion::sql::planner::{NullOrdering, ParserOptions, PlannerContext, SqlToRel};
 use datafusion::sql::resolve::resolve_table_references;
 use datafusion::sql::sqlparser::ast;
-use tarn_catalog::state::{ModelRef, ObjectId, Relation, RelationKind};
+use tarn_catalog::state::{ModelRef, ObjectId, Relation, RelationKind, View};
 use tarn_catalog::system::query_rewrite;
 use tarn_catalog::transaction::{AsOf, Transaction};
 use tarn_udfs::model::signature::Signature;
@@ -34,6 +35,7 @@ use tarn_udfs::model::signature::Signature;
 use crate::error::PgError;
 use crate::models::Models;
 use crate::parser::time_travel::{TableAsOf, split_name};
+use crate::postgres::types::settings::FormatSettings;
 use crate::session::catalog_view::SystemCatalog;
 use crate::sqlstate;
 use bind_calls::CallTarget;
@@ -67,6 +69,8 @@ pub struct Planner<'a> {
     pub system: &'a SystemCatalog,
     /// Which files a query may read.
     pub files: &'a files::FileAccess,
+    /// How texts are read as values.
+    pub format: FormatSettings,
     /// What was used so far.
     pub used: Used,
     /// Column names of a catalog query, which need not differ; empty for other queries.
@@ -87,6 +91,7 @@ impl<'a> Planner<'a> {
         models: &'a Models,
         system: &'a SystemCatalog,
         files: &'a files::FileAccess,
+        format: FormatSettings,
     ) -> Self {
         Planner {
             state,
@@ -95,6 +100,7 @@ impl<'a> Planner<'a> {
             models,
             system,
             files,
+            format,
             used: Used::default(),
             output_names: Vec::new(),
             given: HashMap::new(),
@@ -163,7 +169,7 @@ impl<'a> Planner<'a> {
         if is_catalog_query {
             return Ok(query_rewrite::rewrite_plan(plan, self.state)?);
         }
-        Ok(plan)
+        literals::read_texts(plan, &self.format)
     }
 
     /// The columns of a plan under the names that the client shall read.
@@ -227,6 +233,10 @@ impl<'a> Planner<'a> {
             columns: signature
                 .arguments()
                 .map(|column| column.name.clone())
+                .collect(),
+            types: signature
+                .arguments()
+                .map(|column| column.sql_type.clone())
                 .collect(),
             classes: signature.classes.clone(),
         })
@@ -320,7 +330,7 @@ impl<'a> Planner<'a> {
                 self.note_version(relation, snapshot.version());
                 Ok(snapshot.provider())
             }
-            (RelationKind::View(view), None) => self.view(relation, &view.sql).await,
+            (RelationKind::View(view), None) => self.view(relation, view).await,
             (RelationKind::Sequence(_), None) => Err(PgError::unsupported(format!(
                 "\"{}\" is a sequence",
                 relation.name
@@ -341,7 +351,7 @@ impl<'a> Planner<'a> {
     fn view<'f>(
         &'f mut self,
         relation: &'f Relation,
-        sql: &'f str,
+        view: &'f View,
     ) -> Later<'f, Arc<dyn TableProvider>> {
         Box::pin(async move {
             if self.view_depth >= VIEW_DEPTH_MAX {
@@ -350,18 +360,41 @@ impl<'a> Planner<'a> {
                     "views are nested too deeply",
                 ));
             }
-            let query = crate::parser::parse_query(sql)?;
+            let query = crate::parser::parse_query(&view.sql)?;
             let path = view_search_path(&relation.schema);
             let outer_path = std::mem::replace(&mut self.names.search_path, path);
             self.view_depth += 1;
             let planned = self.query(query, &[]).await;
             self.view_depth -= 1;
             self.names.search_path = outer_path;
+            let named = rename_columns(planned?, &view.columns)?;
             let provider: Arc<dyn TableProvider> =
-                Arc::new(ViewTable::new(planned?, Some(sql.to_string())));
+                Arc::new(ViewTable::new(named, Some(view.sql.clone())));
             Ok(provider)
         })
     }
+}
+
+/// A view's columns have the names that it was created with.
+fn rename_columns(plan: LogicalPlan, columns: &[(String, String)]) -> Result<LogicalPlan, PgError> {
+    let planned = plan.schema();
+    let same = planned.fields().len() == columns.len()
+        && planned
+            .fields()
+            .iter()
+            .zip(columns)
+            .all(|(field, (name, _))| field.name() == name);
+    if same || planned.fields().len() != columns.len() {
+        return Ok(plan);
+    }
+    let renamed: Vec<Expr> = columns
+        .iter()
+        .enumerate()
+        .map(|(index, (name, _))| {
+            Expr::Column(Column::from(planned.qualified_field(index))).alias(name)
+        })
+        .collect();
+    Ok(LogicalPlanBuilder::from(plan).project(renamed)?.build()?)
 }
 
 /// Points an unknown relation's error at its name.

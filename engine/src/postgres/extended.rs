@@ -174,6 +174,11 @@ impl Connection {
             );
             return self.put_columns(&prepared, &[]);
         }
+        if let Some(cursor) = self.session.cursors.get(name.unwrap_or_default()) {
+            let fields = describe(&cursor.schema, &[])?;
+            message::row_description(&mut self.client.out, &fields);
+            return Ok(());
+        }
         let portal = self
             .portals
             .get(name.unwrap_or_default())

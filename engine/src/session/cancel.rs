@@ -134,6 +134,9 @@ pub struct Activity {
     pub query_start_micros: Option<i64>,
 }
 
+/// Process ids are told from here on, so that nobody takes one for a process of the system.
+const FIRST_PID: i32 = 100_000;
+
 /// Every session of this server by process id.
 #[derive(Debug, Default)]
 pub struct Sessions {
@@ -148,7 +151,7 @@ impl Sessions {
 
     /// Takes up a new session.
     pub fn register(&self) -> SessionEntry {
-        let pid = self.last_pid.fetch_add(1, Ordering::Relaxed) + 1;
+        let pid = FIRST_PID + self.last_pid.fetch_add(1, Ordering::Relaxed);
         let bytes = uuid::Uuid::new_v4().into_bytes();
         let entry = SessionEntry {
             pid,

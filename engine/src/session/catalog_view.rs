@@ -311,10 +311,11 @@ impl SystemSession for SessionView {
 
     fn set_setting(&self, name: &str, value: &str, is_local: bool) -> DfResult<String> {
         let mut published = self.published();
-        let stored = published
+        published
             .settings
             .set(name, value)
             .map_err(PgError::into_datafusion)?;
+        let stored = published.settings.shown(name).unwrap_or_default();
         published.pending.push(PendingSetting {
             name: name.to_string(),
             value: value.to_string(),

@@ -75,7 +75,10 @@ pub struct Session {
     block: Block,
     transaction: Option<Transaction>,
     savepoints: Vec<SavedPoint>,
+    /// The settings to which a commit goes back: those without SET LOCAL.
     local_settings: Option<Settings>,
+    /// The settings to which a rollback goes back.
+    settings_at_begin: Option<Settings>,
 }
 
 impl Session {
@@ -111,6 +114,7 @@ impl Session {
             transaction: None,
             savepoints: Vec::new(),
             local_settings: None,
+            settings_at_begin: None,
             engine,
         })
     }
@@ -166,6 +170,7 @@ impl Session {
     /// A planner over this session's transaction.
     pub fn planner(&mut self) -> Result<Planner<'_>, PgError> {
         let names = self.names();
+        let format = crate::postgres::message::format_settings(self);
         let transaction = self
             .transaction
             .as_mut()
@@ -177,6 +182,7 @@ impl Session {
             &self.engine.models,
             &self.system,
             &self.files,
+            format,
         ))
     }
 

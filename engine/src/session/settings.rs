@@ -152,6 +152,12 @@ pub const SETTINGS: &[SettingSpec] = &[
         "Accepted; transactions read one snapshot.",
     ),
     spec(
+        "default_table_access_method",
+        "heap",
+        SettingKind::Fixed,
+        "Shown for compatibility; tables are Delta tables.",
+    ),
+    spec(
         "escape_string_warning",
         "on",
         SettingKind::Boolean,
@@ -533,7 +539,8 @@ fn check(name: &str, value: &str) -> Result<String, PgError> {
             })
         }
         SettingKind::Word(words) => {
-            let lower = value.to_lowercase();
+            // Drivers quote the encoding inside the startup message.
+            let lower = value.trim_matches('\'').to_lowercase();
             if !words.contains(&lower.as_str()) {
                 return Err(refused().with_hint(format!("Available values: {}.", words.join(", "))));
             }

@@ -145,7 +145,15 @@ impl Session {
         statement: &TransactionStatement,
     ) -> Result<Outcome, PgError> {
         match statement {
-            TransactionStatement::Begin(begin) => self.begin_block(begin).await,
+            TransactionStatement::Begin(begin) => {
+                self.begin_block(begin).await?;
+                let tag = if begin.is_start {
+                    "START TRANSACTION"
+                } else {
+                    "BEGIN"
+                };
+                Ok(Outcome::Command(tag.to_string()))
+            }
             TransactionStatement::Commit { chain } => self.commit_block(*chain).await,
             TransactionStatement::Rollback { chain } => self.rollback_block(*chain).await,
             TransactionStatement::Savepoint(name) => self.set_savepoint(name),
@@ -154,7 +162,7 @@ impl Session {
         }
     }
 
-    async fn begin_block(&mut self, begin: &Begin) -> Result<Outcome, PgError> {
+    async fn begin_block(&mut self, begin: &Begin) -> Result<(), PgError> {
         match self.block {
             Block::Open => {
                 self.notify(Notice::warning(
@@ -164,6 +172,7 @@ impl Session {
             }
             _ => {
                 self.block = Block::Open;
+                self.settings_at_begin = Some(self.settings.clone());
                 self.open_transaction().await?;
             }
         }
@@ -174,7 +183,7 @@ impl Session {
             self.keep_settings_for_transaction();
             self.settings.set("transaction_read_only", "on")?;
         }
-        Ok(Outcome::Command("BEGIN".to_string()))
+        Ok(())
     }
 
     async fn commit_block(&mut self, chain: bool) -> Result<Outcome, PgError> {
@@ -184,7 +193,7 @@ impl Session {
         let outcome = match block {
             Block::Failed => {
                 self.drop_transaction();
-                self.restore_local_settings();
+                self.restore_settings_at_begin();
                 Outcome::Command("ROLLBACK".to_string())
             }
             Block::Open | Block::Implicit => {
@@ -208,7 +217,7 @@ impl Session {
         self.savepoints.clear();
         self.close_cursors_of_transaction(false);
         self.drop_transaction();
-        self.restore_local_settings();
+        self.restore_settings_at_begin();
         if block == Block::Idle {
             self.notify(Notice::warning(
                 sqlstate::NO_ACTIVE_SQL_TRANSACTION,
@@ -281,7 +290,29 @@ impl Session {
         }
     }
 
+    /// A SET (not LOCAL) survives the commit.
+    pub fn set_for_session(&mut self, name: &str, value: Option<&str>) -> Result<(), PgError> {
+        let change = |settings: &mut super::settings::Settings| match value {
+            Some(value) => settings.set(name, value).map(|_| ()),
+            None => settings.reset(name),
+        };
+        change(&mut self.settings)?;
+        match &mut self.local_settings {
+            Some(kept) => change(kept),
+            None => Ok(()),
+        }
+    }
+
+    fn restore_settings_at_begin(&mut self) {
+        self.local_settings = None;
+        if let Some(settings) = self.settings_at_begin.take() {
+            self.settings = settings;
+            self.apply_settings();
+        }
+    }
+
     fn restore_local_settings(&mut self) {
+        self.settings_at_begin = None;
         if let Some(settings) = self.local_settings.take() {
             self.settings = settings;
             self.apply_settings();

@@ -148,8 +148,10 @@ async fn run_training(
     );
     let notices = session.notices.clone();
     let model = place.name.clone();
+    let told = listed.handle();
+    session.notify(Notice::info(format!("model {model}: reading rows")));
     let progress = move |message: String| {
-        listed.progress(&message);
+        told.progress(&message);
         // A client that is gone reads nothing; the statement is stopped elsewhere.
         let _ = notices.send(Notice::info(format!("model {model}: {message}")));
     };

@@ -58,7 +58,7 @@ pub fn show(session: &Session, pattern: Option<&str>) -> Result<Outcome, PgError
     Ok(Outcome::Rows(Rows::texts(
         &SHOW,
         &rows,
-        RowsTag::Counted("SELECT"),
+        RowsTag::Fixed("SHOW MODELS"),
     )?))
 }
 

@@ -6,6 +6,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use crate::error::PgError;
 use crate::parser::{SetScope, SetVariable};
+use crate::session::notice::Notice;
 use crate::session::outcome::{Outcome, Rows, RowsTag};
 use crate::session::settings::{SETTINGS, find, unknown};
 use crate::session::{Block, Session};
@@ -13,13 +14,23 @@ use crate::session::{Block, Session};
 /// SET [SESSION | LOCAL] name = value
 pub fn set(session: &mut Session, set: &SetVariable) -> Result<Outcome, PgError> {
     if set.scope == SetScope::Local {
+        if session.block() == Block::Idle {
+            session.notify(Notice::warning(
+                crate::sqlstate::NO_ACTIVE_SQL_TRANSACTION,
+                "SET LOCAL can only be used in transaction blocks",
+            ));
+        }
         session.keep_settings_for_transaction();
     }
-    match &set.value {
-        Some(value) => {
-            session.settings.set(&set.name, value)?;
+    if set.scope == SetScope::Session {
+        session.set_for_session(&set.name, set.value.as_deref())?;
+    } else {
+        match &set.value {
+            Some(value) => {
+                session.settings.set(&set.name, value)?;
+            }
+            None => session.settings.reset(&set.name)?,
         }
-        None => session.settings.reset(&set.name)?,
     }
     session.apply_settings();
     Ok(Outcome::Command("SET".to_string()))

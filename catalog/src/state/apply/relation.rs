@@ -305,13 +305,13 @@ impl Change {
                 "it has no location",
             ));
         }
-        let mut names = BTreeSet::new();
-        let checks = table.checks.iter().map(|(name, _)| name);
-        for name in checks.chain(table.constraints.iter().map(|constraint| &constraint.name)) {
-            if !names.insert(name) {
-                return Err(already_exists(ObjectKind::Constraint, name));
-            }
-        }
+        check_constraint_names(table)?;
+        self.check_foreign_keys(relation, table)?;
+        self.check_identity(relation, table)?;
+        self.check_shares_nothing(relation, table)
+    }
+
+    fn check_foreign_keys(&self, relation: &Relation, table: &Table) -> Result<(), CatalogError> {
         for constraint in &table.constraints {
             let ConstraintKind::ForeignKey { references, .. } = constraint.kind else {
                 continue;
@@ -328,6 +328,10 @@ impl Change {
                 )));
             }
         }
+        Ok(())
+    }
+
+    fn check_identity(&self, relation: &Relation, table: &Table) -> Result<(), CatalogError> {
         for sequence in table.identity.values() {
             if self
                 .state
@@ -341,6 +345,11 @@ impl Change {
                 )));
             }
         }
+        Ok(())
+    }
+
+    /// A table's directory and its sequences go with it, so no other table may have them too.
+    fn check_shares_nothing(&self, relation: &Relation, table: &Table) -> Result<(), CatalogError> {
         for other in self
             .state
             .relations
@@ -391,6 +400,17 @@ impl Change {
         }
         Ok(())
     }
+}
+
+fn check_constraint_names(table: &Table) -> Result<(), CatalogError> {
+    let mut names = BTreeSet::new();
+    let checks = table.checks.iter().map(|(name, _)| name);
+    for name in checks.chain(table.constraints.iter().map(|constraint| &constraint.name)) {
+        if !names.insert(name) {
+            return Err(already_exists(ObjectKind::Constraint, name));
+        }
+    }
+    Ok(())
 }
 
 /// The sequences that feed columns of a table and go with it.

@@ -326,11 +326,52 @@ impl Session<'_> {
 /// What each operation promises about the state after it, when it was the only one.
 fn check_effect(before: &State, op: &Op, after: &State) {
     match op {
+        Op::CreateRelation { .. }
+        | Op::ReplaceRelation { .. }
+        | Op::DropRelation { .. }
+        | Op::RenameRelation { .. }
+        | Op::SetTableOptions { .. } => check_relation_effect(before, op, after),
+        Op::CreateModel { .. }
+        | Op::AddModelVersion { .. }
+        | Op::DropModelVersion { .. }
+        | Op::DropModel { .. }
+        | Op::RenameModel { .. }
+        | Op::SetAlias { .. } => check_model_effect(op, after),
+        Op::SetComment { target, comment } => check_comment(target, comment.as_ref(), after),
         Op::CreateSchema { schema } => assert_eq!(**after.schema(&schema.name).unwrap(), *schema),
         Op::DropSchema { name, .. } => {
             assert!(before.schema(name).is_some() && after.schema(name).is_none());
             assert!(after.relations.keys().all(|(schema, _)| schema != name));
         }
+        Op::AdvanceSequence {
+            target,
+            expected_next,
+            ..
+        } => {
+            assert_eq!(before.sequences[&target.id].next, *expected_next);
+            assert!(after.sequences[&target.id].last >= *expected_next);
+        }
+        Op::SetSequence { target, next, .. } => {
+            assert_eq!(after.sequences[&target.id].next, Some(*next))
+        }
+        Op::BeginIntent { intent } => {
+            assert_eq!(*after.intents[&intent.id], *intent);
+            let Op::CreateRelation { relation } = &intent.ops[0] else {
+                panic!("{intent:?}")
+            };
+            assert!(
+                after.relation_by_id(relation.id).is_some(),
+                "its operations are visible"
+            );
+        }
+        Op::CompleteIntent { id } | Op::DiscardIntent { id, .. } => {
+            assert!(before.intents.contains_key(id) && !after.intents.contains_key(id));
+        }
+    }
+}
+
+fn check_relation_effect(before: &State, op: &Op, after: &State) {
+    match op {
         Op::CreateRelation { relation } | Op::ReplaceRelation { relation } => {
             assert_eq!(
                 **after.relation(&relation.schema, &relation.name).unwrap(),
@@ -360,23 +401,16 @@ fn check_effect(before: &State, op: &Op, after: &State) {
             assert_eq!(after.relation(schema, name).unwrap().id, target.id);
             assert_eq!(after.relations.len(), before.relations.len());
         }
-        Op::SetComment {
-            target: CommentTarget::Relation(target),
-            comment,
-        } => {
-            assert_eq!(after.relation_by_id(target.id).unwrap().comment, *comment);
-        }
-        Op::SetComment {
-            target: CommentTarget::Model(target),
-            comment,
-        } => {
-            assert_eq!(after.model_by_id(target.id).unwrap().comment, *comment);
-        }
-        Op::SetComment { .. } => {}
         Op::SetTableOptions { target, options } => {
             let relation = after.relation_by_id(target.id).unwrap();
             assert_eq!(relation.table().unwrap().identity, options.identity);
         }
+        _ => unreachable!("{op:?} is not about a relation"),
+    }
+}
+
+fn check_model_effect(op: &Op, after: &State) {
+    match op {
         Op::CreateModel { model } => {
             assert_eq!(**after.model(&model.schema, &model.name).unwrap(), *model)
         }
@@ -413,30 +447,52 @@ fn check_effect(before: &State, op: &Op, after: &State) {
                 version.as_ref()
             );
         }
-        Op::AdvanceSequence {
-            target,
-            expected_next,
-            ..
-        } => {
-            assert_eq!(before.sequences[&target.id].next, *expected_next);
-            assert!(after.sequences[&target.id].last >= *expected_next);
-        }
-        Op::SetSequence { target, next, .. } => {
-            assert_eq!(after.sequences[&target.id].next, Some(*next))
-        }
-        Op::BeginIntent { intent } => {
-            assert_eq!(*after.intents[&intent.id], *intent);
-            let Op::CreateRelation { relation } = &intent.ops[0] else {
-                panic!("{intent:?}")
-            };
-            assert!(
-                after.relation_by_id(relation.id).is_some(),
-                "its operations are visible"
-            );
-        }
-        Op::CompleteIntent { id } | Op::DiscardIntent { id, .. } => {
-            assert!(before.intents.contains_key(id) && !after.intents.contains_key(id));
-        }
+        _ => unreachable!("{op:?} is not about a model"),
+    }
+}
+
+fn check_comment(target: &CommentTarget, comment: Option<&String>, after: &State) {
+    let found = match target {
+        CommentTarget::Relation(target) => &after.relation_by_id(target.id).unwrap().comment,
+        CommentTarget::Model(target) => &after.model_by_id(target.id).unwrap().comment,
+        _ => return,
+    };
+    assert_eq!(found.as_ref(), comment);
+}
+
+/// Is this how the catalog refuses what was asked, and not a fault of its store?
+fn is_refusal(error: &CatalogError) -> bool {
+    !matches!(
+        error,
+        CatalogError::Corrupt { .. } | CatalogError::Sql { .. } | CatalogError::Io { .. }
+    )
+}
+
+/// Every way to a state from what the store has must lead to the same one.
+fn check_restores(
+    seed: u64,
+    store: &dyn Fn() -> Box<dyn MetaStore>,
+    accepted: usize,
+    image: Option<(u64, Vec<u8>)>,
+    live: &State,
+) {
+    let log = store().read_since(0).unwrap();
+    assert_eq!(
+        log.len(),
+        accepted,
+        "seed {seed}: the log has what was acknowledged and nothing else"
+    );
+    let replayed = log.iter().fold(State::initial(), |state, entry| {
+        state.apply_owned(entry).unwrap()
+    });
+    assert_eq!(replayed, *live, "seed {seed}: replay");
+    if let Some((seq, bytes)) = image {
+        let tail = store().read_since(seq).unwrap();
+        let state = State::decode(seq, &bytes).unwrap();
+        let resumed = tail
+            .iter()
+            .fold(state, |state, entry| state.apply_owned(entry).unwrap());
+        assert_eq!(resumed, *live, "seed {seed}: snapshot and tail");
     }
 }
 
@@ -486,13 +542,7 @@ fn run_history(
                     before,
                     "seed {seed}: {error} changed the state"
                 );
-                let typed = !matches!(
-                    error,
-                    CatalogError::Corrupt { .. }
-                        | CatalogError::Sql { .. }
-                        | CatalogError::Io { .. }
-                );
-                assert!(typed, "seed {seed}: {ops:?}: {error}");
+                assert!(is_refusal(&error), "seed {seed}: {ops:?}: {error}");
             }
         }
         if random.below(changes / 2) == 0 {
@@ -500,24 +550,7 @@ fn run_history(
         }
     }
     let live = State::clone(replica.state());
-    let log = store().read_since(0).unwrap();
-    assert_eq!(
-        log.len(),
-        accepted,
-        "seed {seed}: the log has what was acknowledged and nothing else"
-    );
-    let replayed = log.iter().fold(State::initial(), |state, entry| {
-        state.apply_owned(entry).unwrap()
-    });
-    assert_eq!(replayed, live, "seed {seed}: replay");
-    if let Some((seq, bytes)) = image {
-        let tail = store().read_since(seq).unwrap();
-        let state = State::decode(seq, &bytes).unwrap();
-        let resumed = tail
-            .iter()
-            .fold(state, |state, entry| state.apply_owned(entry).unwrap());
-        assert_eq!(resumed, live, "seed {seed}: snapshot and tail");
-    }
+    check_restores(seed, store, accepted, image, &live);
     drop(replica);
     assert_eq!(
         **Replica::open(store()).unwrap().state(),
