@@ -282,6 +282,26 @@ fn versions_stand_in_the_workspace() {
         }
     }
     assert_none("write the version into [workspace.dependencies]", &offences);
+    let manifests: String = files(&root(), "toml")
+        .iter()
+        .filter(|path| **path != root().join("Cargo.toml"))
+        .map(|path| read(path))
+        .collect();
+    let shared = read(&root().join("Cargo.toml"));
+    let names = shared
+        .split("[workspace.dependencies]")
+        .nth(1)
+        .unwrap_or_default();
+    let unused: Vec<String> = names
+        .lines()
+        .take_while(|line| !line.starts_with('['))
+        .filter_map(|line| {
+            line.split_once(" = ")
+                .map(|(name, _)| name.trim().to_owned())
+        })
+        .filter(|name| !manifests.contains(name.as_str()))
+        .collect();
+    assert_none("nobody uses these of [workspace.dependencies]", &unused);
 }
 
 #[test]
