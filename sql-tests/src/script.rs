@@ -26,7 +26,9 @@
 //! Sort modes are `nosort`, `rowsort` and `valuesort`; a word after them is a label, and queries with
 //! the same label must agree. A record may follow `onlyif WORD` or `skipif WORD` with the words
 //! `tarn`, `postgres`, `simple`, `extended`. `connection NAME` sends the next record over another
-//! connection, `include FILE` reads a file that starts with `_`, `restart` stops the server and starts
+//! connection, `gap WHY` says that the next record gives PostgreSQL's answer and that the server does not
+//! give it yet: the record must go wrong, so that a gap that is closed is taken out of the file,
+//! `include FILE` reads a file that starts with `_`, `restart` stops the server and starts
 //! it again, `halt` leaves the rest of the file out.
 
 use std::path::Path;
@@ -42,6 +44,8 @@ pub struct Record {
     pub result_lines: std::ops::Range<usize>,
     /// Which connection it uses; the first one is called "".
     pub connection: String,
+    /// Why the server does not answer so yet.
+    pub gap: Option<String>,
     /// Words that must hold (true) or must not (false).
     pub conditions: Vec<(bool, String)>,
     /// What to do.
@@ -111,6 +115,7 @@ pub fn load(path: &Path) -> Vec<Record> {
     let mut records = Vec::new();
     let mut connection = String::new();
     let mut conditions = Vec::new();
+    let mut gap = None;
     let mut next = 0;
     while next < lines.len() {
         let place = format!("{}:{}", path.display(), next + 1);
@@ -122,6 +127,11 @@ pub fn load(path: &Path) -> Vec<Record> {
             _ if line.starts_with('#') => continue,
             "onlyif" | "skipif" => {
                 conditions.push((word == "onlyif", rest.to_owned()));
+                continue;
+            }
+            "gap" => {
+                assert!(!rest.is_empty(), "{place}: a gap needs a reason");
+                gap = Some(rest.to_owned());
                 continue;
             }
             "connection" => {
@@ -152,6 +162,7 @@ pub fn load(path: &Path) -> Vec<Record> {
         records.push(Record {
             place,
             result_lines,
+            gap: gap.take(),
             connection: std::mem::take(&mut connection),
             conditions: std::mem::take(&mut conditions),
             action,

@@ -310,19 +310,15 @@ fn intervals_and_arrays() -> Vec<NamedColumn> {
         Some(vec![]),
     ]);
     let element = Arc::new(Field::new_list_field(intervals_type(), true));
-    let values: ArrayRef = Arc::new(IntervalMonthDayNanoArray::from(intervals));
+    let intervals: ArrayRef = Arc::new(IntervalMonthDayNanoArray::from(intervals));
     let nested = ListArray::new(
         element,
         OffsetBuffer::from_lengths([2, 0, 1]),
-        values,
+        Arc::clone(&intervals),
         Some(NullBuffer::from(vec![true, false, true])),
     );
     vec![
-        (
-            "interval",
-            "a_interval",
-            Arc::new(IntervalMonthDayNanoArray::from(intervals.clone())),
-        ),
+        ("interval", "a_interval", intervals),
         ("int4[]", "a_int4_array", Arc::new(lists)),
         ("interval[]", "a_interval_array", Arc::new(nested)),
     ]

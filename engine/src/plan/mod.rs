@@ -9,6 +9,7 @@ pub mod files;
 pub mod interrupt;
 pub mod literals;
 pub mod names;
+pub mod origins;
 pub mod provider;
 pub mod syntax;
 
@@ -73,6 +74,8 @@ pub struct Planner<'a> {
     pub format: FormatSettings,
     /// What was used so far.
     pub used: Used,
+    /// The relations that were opened.
+    loaded: origins::Loaded,
     /// Column names of a catalog query, which need not differ; empty for other queries.
     output_names: Vec<String>,
     /// Tables that the caller provides under names of its own.
@@ -102,6 +105,7 @@ impl<'a> Planner<'a> {
             files,
             format,
             used: Used::default(),
+            loaded: origins::Loaded::new(),
             output_names: Vec::new(),
             given: HashMap::new(),
             view_depth: 0,
@@ -160,7 +164,8 @@ impl<'a> Planner<'a> {
             state: self.state,
             tables,
         };
-        let mut context = PlannerContext::new().with_prepare_param_data_types(parameters.to_vec());
+        let parameters = syntax::cast_parameters(&statement, parameters);
+        let mut context = PlannerContext::new().with_prepare_param_data_types(parameters);
         if let Some(columns) = columns {
             context.set_table_schema(Some(Arc::new(columns)));
         }
@@ -185,7 +190,8 @@ impl<'a> Planner<'a> {
                     true => self.output_names[index].as_str(),
                     false => syntax::plain_name(field.name()),
                 };
-                field.as_ref().clone().with_name(name)
+                let named = field.as_ref().clone().with_name(name);
+                origins::mark(named, plan, index, &self.loaded)
             })
             .collect();
         Arc::new(Schema::new(fields))
@@ -307,7 +313,12 @@ impl<'a> Planner<'a> {
         let relation = self.names.relation(&name)?;
         self.used.objects.insert(ObjectId::Relation(relation.id));
         let as_of = split_name(&name.name).1;
-        self.open(&relation, as_of).await
+        let provider = self.open(&relation, as_of).await?;
+        if self.view_depth == 0 {
+            let opened = (relation.oid, provider.schema());
+            self.loaded.insert(reference.clone(), opened);
+        }
+        Ok(provider)
     }
 
     async fn open(

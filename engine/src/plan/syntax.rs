@@ -6,15 +6,20 @@
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use arrow::datatypes::FieldRef;
 
 use datafusion::sql::sqlparser::ast::{
     CastKind, DataType, Expr, Ident, LimitClause, ObjectName, ObjectNamePart, Query, Select,
-    SelectItem, SetExpr, Statement, Value, ValueWithSpan, VisitMut, VisitorMut,
+    SelectItem, SetExpr, Statement, Value, ValueWithSpan, VisitMut, VisitorMut, visit_expressions,
 };
 use tarn_catalog::system::query_rewrite::column_name;
+use tarn_catalog::types::PgType;
 
 use super::names::fold;
 use crate::error::PgError;
+use crate::statement::insert::{note_parameter, placeholder_number};
 
 /// Applies every rewrite.
 pub fn normalise(statement: &mut Statement) -> Result<(), PgError> {
@@ -46,6 +51,45 @@ impl VisitorMut for Rewriter {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break(Box::new(error)),
         }
+    }
+}
+
+/// `$1::int` and `'a' = ANY($1)` say the types of their parameters, where nobody has.
+pub fn cast_parameters(statement: &Statement, known: &[Option<FieldRef>]) -> Vec<Option<FieldRef>> {
+    let mut typed = known.to_vec();
+    let _ = visit_expressions(statement, |expr| {
+        let found = match expr {
+            Expr::Cast {
+                expr, data_type, ..
+            } => placeholder_number(expr).map(|number| (number, data_type.to_string())),
+            Expr::AnyOp { left, right, .. } | Expr::AllOp { left, right, .. } => {
+                placeholder_number(right)
+                    .zip(literal_type(left))
+                    .map(|(number, element)| (number, format!("{element}[]")))
+            }
+            _ => None,
+        };
+        if let Some((number, spelling)) = found
+            && let Ok(pg_type) = PgType::parse(&spelling)
+        {
+            let field: FieldRef = Arc::new(pg_type.field("", true));
+            note_parameter(&mut typed, number, &field);
+        }
+        ControlFlow::<()>::Continue(())
+    });
+    typed
+}
+
+/// The type of a literal's own spelling.
+fn literal_type(expr: &Expr) -> Option<&'static str> {
+    match expr {
+        Expr::Value(ValueWithSpan { value, .. }) => match value {
+            Value::SingleQuotedString(_) => Some("text"),
+            Value::Number(..) => Some("bigint"),
+            Value::Boolean(_) => Some("boolean"),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

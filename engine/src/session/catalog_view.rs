@@ -6,9 +6,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arrow::array::{ArrayRef, RecordBatch, StringArray, new_null_array};
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
-use datafusion::catalog::{SchemaProvider, TableProvider};
+use datafusion::catalog::{MemTable, SchemaProvider, TableProvider};
 use datafusion::error::Result as DfResult;
 use datafusion::execution::session_state::SessionState;
 use datafusion::prelude::SessionContext;
@@ -93,6 +94,39 @@ impl SystemCatalog {
         published.settings = settings.clone();
     }
 
+    /// Tells the view which statements are prepared.
+    pub fn set_prepared(&self, prepared: Vec<(String, String)>) {
+        self.view.published().prepared = prepared;
+    }
+
+    /// pg_prepared_statements with its own columns; those that are not kept are NULL.
+    async fn prepared_statements(&self) -> Result<Option<Arc<dyn TableProvider>>, PgError> {
+        let Some(layout) = self.pg_catalog.table("pg_prepared_statements").await? else {
+            return Ok(None);
+        };
+        let prepared = self.view.published().prepared.clone();
+        let schema = layout.schema();
+        let columns = schema
+            .fields()
+            .iter()
+            .map(|field| -> ArrayRef {
+                let text = |of: fn(&(String, String)) -> &String| -> ArrayRef {
+                    Arc::new(StringArray::from_iter_values(prepared.iter().map(of)))
+                };
+                match field.name().as_str() {
+                    "name" => text(|(name, _)| name),
+                    "statement" => text(|(_, text)| text),
+                    _ => new_null_array(field.data_type(), prepared.len()),
+                }
+            })
+            .collect();
+        let batch = RecordBatch::try_new(Arc::clone(&schema), columns)?;
+        Ok(Some(Arc::new(MemTable::try_new(
+            schema,
+            vec![vec![batch]],
+        )?)))
+    }
+
     /// Settings that functions changed since the last call.
     pub fn take_pending_settings(&self) -> Vec<PendingSetting> {
         std::mem::take(&mut self.view.published().pending)
@@ -104,6 +138,14 @@ impl SystemCatalog {
         name: &QualifiedName,
         names: &Names,
     ) -> Result<Option<Arc<dyn TableProvider>>, PgError> {
+        if name.name == "pg_prepared_statements"
+            && name
+                .schema
+                .as_deref()
+                .is_none_or(|schema| schema == "pg_catalog")
+        {
+            return self.prepared_statements().await;
+        }
         let found = match name.schema.as_deref() {
             Some("pg_catalog") => self.pg_catalog.table(&name.name).await?,
             Some("information_schema") => self.information_schema.table(&name.name).await?,
@@ -160,6 +202,8 @@ struct Published {
     search_path: Vec<String>,
     settings: Settings,
     columns: HashMap<u32, SchemaRef>,
+    /// Name and text of each.
+    prepared: Vec<(String, String)>,
     pending: Vec<PendingSetting>,
 }
 
@@ -171,6 +215,7 @@ impl Published {
             search_path: Vec::new(),
             settings: Settings::default(),
             columns: HashMap::new(),
+            prepared: Vec::new(),
             pending: Vec::new(),
         }
     }

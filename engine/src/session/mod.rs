@@ -227,6 +227,14 @@ impl Session {
 
     /// Tells the system catalog what this session sees now, and what time it is.
     fn refresh_view(&mut self) {
+        let prepared = self.prepared.iter().map(|(name, prepared)| {
+            let text = prepared
+                .parsed
+                .as_ref()
+                .map_or("", |parsed| parsed.text.as_str());
+            (name.clone(), text.to_string())
+        });
+        self.system.set_prepared(prepared.collect());
         self.system
             .refresh(self.catalog_state(), &self.settings, &self.user);
         let fresh = SessionContext::new_with_state(self.state.clone()).state();
