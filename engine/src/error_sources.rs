@@ -71,32 +71,38 @@ impl From<ValueError> for PgError {
     }
 }
 
+/// What is said of a name that something has already.
+fn taken(kind: ObjectKind) -> SqlState {
+    match kind {
+        ObjectKind::Schema => sqlstate::DUPLICATE_SCHEMA,
+        ObjectKind::Relation | ObjectKind::Table | ObjectKind::View | ObjectKind::Sequence => {
+            sqlstate::DUPLICATE_TABLE
+        }
+        ObjectKind::Column => sqlstate::DUPLICATE_COLUMN,
+        _ => sqlstate::DUPLICATE_OBJECT,
+    }
+}
+
+/// What is said of a name that nothing has.
+fn missing(kind: ObjectKind) -> SqlState {
+    match kind {
+        ObjectKind::Schema => sqlstate::INVALID_SCHEMA_NAME,
+        ObjectKind::Relation | ObjectKind::Table | ObjectKind::View | ObjectKind::Sequence => {
+            sqlstate::UNDEFINED_TABLE
+        }
+        ObjectKind::Column => sqlstate::UNDEFINED_COLUMN,
+        _ => sqlstate::UNDEFINED_OBJECT,
+    }
+}
+
 fn from_catalog(error: &CatalogError) -> PgError {
     match error {
-        CatalogError::AlreadyExists { kind, name } => PgError::new(
-            match kind {
-                ObjectKind::Schema => sqlstate::DUPLICATE_SCHEMA,
-                ObjectKind::Relation
-                | ObjectKind::Table
-                | ObjectKind::View
-                | ObjectKind::Sequence => sqlstate::DUPLICATE_TABLE,
-                ObjectKind::Column => sqlstate::DUPLICATE_COLUMN,
-                _ => sqlstate::DUPLICATE_OBJECT,
-            },
-            format!("{kind} \"{name}\" already exists"),
-        ),
-        CatalogError::DoesNotExist { kind, name } => PgError::new(
-            match kind {
-                ObjectKind::Schema => sqlstate::INVALID_SCHEMA_NAME,
-                ObjectKind::Relation
-                | ObjectKind::Table
-                | ObjectKind::View
-                | ObjectKind::Sequence => sqlstate::UNDEFINED_TABLE,
-                ObjectKind::Column => sqlstate::UNDEFINED_COLUMN,
-                _ => sqlstate::UNDEFINED_OBJECT,
-            },
-            format!("{kind} \"{name}\" does not exist"),
-        ),
+        CatalogError::AlreadyExists { kind, name } => {
+            PgError::new(taken(*kind), format!("{kind} \"{name}\" already exists"))
+        }
+        CatalogError::DoesNotExist { kind, name } => {
+            PgError::new(missing(*kind), format!("{kind} \"{name}\" does not exist"))
+        }
         CatalogError::WrongKind {
             expected,
             found,

@@ -41,10 +41,25 @@ async fn metrics(State(engine): State<Arc<Engine>>) -> impl IntoResponse {
 }
 
 fn text(engine: &Engine) -> String {
+    let mut text = String::new();
+    for (name, kind, help, value) in samples(engine) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}"
+        );
+    }
+    text
+}
+
+/// Name, kind, meaning and value.
+type Sample = (&'static str, &'static str, &'static str, f64);
+
+fn samples(engine: &Engine) -> [Sample; 10] {
     let counters = &engine.counters;
     let pool = &engine.base.runtime_env().memory_pool;
     let load = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed) as f64;
-    let values = [
+    [
         (
             "tarn_connections_total",
             "counter",
@@ -105,14 +120,5 @@ fn text(engine: &Engine) -> String {
             "The memory budget.",
             engine.config.memory_limit_bytes as f64,
         ),
-    ];
-    let mut text = String::new();
-    for (name, kind, help, value) in values {
-        // Writing to a String cannot fail.
-        let _ = writeln!(
-            text,
-            "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}"
-        );
-    }
-    text
+    ]
 }

@@ -149,15 +149,18 @@ fn of_two_replacements_at_once_one_wins() {
     };
     client.run("CREATE MODEL m TARGET y AS baseline TABLE few");
     let mut other = server.connect();
-    let sql = "CREATE OR REPLACE MODEL m TARGET y WITH (timeout = '3 s') AS AUTOML TABLE lessons";
+    let sql = "CREATE OR REPLACE MODEL m TARGET y WITH (timeout = '12 s') AS AUTOML TABLE lessons";
     client.send(&[wire::query(sql)]).unwrap();
     other.send(&[wire::query(sql)]).unwrap();
-    let mut codes = [
-        client.reply().unwrap().code().to_owned(),
-        other.reply().unwrap().code().to_owned(),
-    ];
+    let replies = [client.reply().unwrap(), other.reply().unwrap()];
+    let mut codes = replies.each_ref().map(|reply| reply.code());
     codes.sort();
-    assert_eq!(codes, ["", "40001"]);
+    assert_eq!(
+        codes,
+        ["", "40001"],
+        "{:?}",
+        replies.each_ref().map(|reply| &reply.error)
+    );
     assert_eq!(client.run("SELECT count(*) FROM ml.versions").value(), "2");
 }
 
