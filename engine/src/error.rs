@@ -244,6 +244,19 @@ fn from_schema_error(error: &SchemaError) -> PgError {
             field,
             valid_fields,
         } => {
+            if let Some(relation) = &field.relation
+                && !valid_fields
+                    .iter()
+                    .any(|known| known.relation.as_ref() == Some(relation))
+            {
+                return PgError::new(
+                    sqlstate::UNDEFINED_TABLE,
+                    format!(
+                        "missing FROM-clause entry for table \"{}\"",
+                        relation.table()
+                    ),
+                );
+            }
             let shown = match &field.relation {
                 Some(relation) => format!("{}.{}", relation.table(), field.name),
                 None => format!("\"{}\"", field.name),

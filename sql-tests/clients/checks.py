@@ -4,6 +4,7 @@ A script is called with HOST PORT DATABASE and the word `tarn` or `postgresql`. 
 name starts with `test_` runs, in the order of the file; the exit status says whether all passed.
 """
 
+import os
 import sys
 import time
 import traceback
@@ -57,16 +58,29 @@ def explain(error):
     print("    " + "".join(traceback.format_exception_only(error)).strip(), flush=True)
 
 
+def is_oracle():
+    """Whether the tests are held against PostgreSQL."""
+    return bool(os.environ.get("TARN_TEST_DSN"))
+
+
 def run_tests(namespace, call=lambda test: test()):
     """Runs the tests of a module and leaves the process with their result."""
+    gaps = namespace.get("GAPS", {})
     failed = 0
     for name, test in list(namespace.items()):
         if not name.startswith("test_"):
             continue
         try:
             call(test)
+            if name in gaps and not is_oracle():
+                failed += 1
+                print(f"{name} ... FAILED: the gap is closed, take it out of GAPS", flush=True)
+                continue
             print(f"{name} ... ok", flush=True)
         except Exception as error:
+            if name in gaps and not is_oracle():
+                print(f"{name} ... a gap: {gaps[name]}", flush=True)
+                continue
             failed += 1
             print(f"{name} ... FAILED", flush=True)
             explain(error)

@@ -8,9 +8,11 @@
 //! - [`wire`]: the bytes of the protocol, version 3.
 //! - [`client`]: one connection, with every message that came back in sight.
 //! - [`script`]: what does a `.slt` file ask for?
+//! - [`gap`]: what does PostgreSQL do that the server does not do yet?
 //! - [`runner`]: does the server answer it?
 
 pub mod client;
+pub mod gap;
 pub mod repository;
 pub mod runner;
 pub mod script;

@@ -114,12 +114,6 @@ impl Names {
     /// The error for a relation that is not there.
     pub fn missing_relation(&self, name: &QualifiedName) -> PgError {
         let own_name = split_name(&name.name).0;
-        if let Some(schema) = &name.schema
-            && self.state.schema(schema).is_none()
-            && !["pg_catalog", "information_schema"].contains(&schema.as_str())
-        {
-            return missing_schema(schema);
-        }
         let shown = match &name.schema {
             Some(schema) => format!("{schema}.{own_name}"),
             None => own_name.to_string(),

@@ -125,6 +125,7 @@ impl Session {
         parsed: &Parsed,
         parameters: &Parameters,
     ) -> Result<Outcome, PgError> {
+        self.take_pending_settings();
         self.check_block(&parsed.statement)?;
         let token = self.entry.cancel.token();
         let started = Instant::now();
@@ -142,7 +143,6 @@ impl Session {
             let executed = executed.map_err(|error| parsed.locate(error));
             self.close_statement(executed).await
         };
-        self.take_pending_settings();
         self.count(&parsed.text, started, &result);
         result
     }

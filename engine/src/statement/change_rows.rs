@@ -263,6 +263,10 @@ async fn plan_rewrite(
     files: Option<&[FileId]>,
     known: &[Option<FieldRef>],
 ) -> Result<LogicalPlan, PgError> {
+    if let Some(condition) = change.condition.as_ref().filter(|c| has_subquery(c)) {
+        let condition = condition.clone();
+        return plan_rewrite_by_parts(session, change, condition, files, known).await;
+    }
     let mut select = skeleton("SELECT f FROM t")?;
     let condition = change.condition.clone();
     if change.is_delete {
@@ -292,6 +296,53 @@ async fn plan_rewrite(
         .collect();
     let plan = plan_over(session, change, select, files, known).await?;
     cast_to_schema(plan, &change.schema)
+}
+
+fn has_subquery(condition: &ast::Expr) -> bool {
+    ast::visit_expressions(condition, |expr| match expr {
+        ast::Expr::Subquery(_) | ast::Expr::InSubquery { .. } | ast::Expr::Exists { .. } => {
+            std::ops::ControlFlow::Break(())
+        }
+        _ => std::ops::ControlFlow::Continue(()),
+    })
+    .is_break()
+}
+
+/// A subquery plans in WHERE but not in CASE: the rows that stay, and the changed ones behind them.
+async fn plan_rewrite_by_parts(
+    session: &mut Session,
+    change: &Change,
+    condition: ast::Expr,
+    files: Option<&[FileId]>,
+    known: &[Option<FieldRef>],
+) -> Result<LogicalPlan, PgError> {
+    let mut stays = skeleton("SELECT f FROM t")?;
+    let nested = ast::Expr::Nested(Box::new(condition.clone()));
+    stays.selection = Some(ast::Expr::IsNotTrue(Box::new(nested)));
+    stays.projection = columns_with(change, |_| None);
+    let plan = plan_over(session, change, stays, files, known).await?;
+    let kept = cast_to_schema(plan, &change.schema)?;
+    if change.is_delete {
+        return Ok(kept);
+    }
+    let mut changes = skeleton("SELECT f FROM t")?;
+    changes.selection = Some(condition);
+    changes.projection = columns_with(change, |index| change.assignments.get(&index).cloned());
+    let plan = plan_over(session, change, changes, files, known).await?;
+    let changed = cast_to_schema(plan, &change.schema)?;
+    let both = datafusion::logical_expr::LogicalPlanBuilder::from(kept).union(changed)?;
+    Ok(both.build()?)
+}
+
+/// Every column of the table: a new value where there is one, else the old one.
+fn columns_with(change: &Change, new: impl Fn(usize) -> Option<ast::Expr>) -> Vec<ast::SelectItem> {
+    let fields = change.schema.fields().iter().enumerate();
+    fields
+        .map(|(index, field)| ast::SelectItem::ExprWithAlias {
+            expr: new(index).unwrap_or_else(|| column(&change.alias, field.name())),
+            alias: ast::Ident::with_quote('"', field.name().clone()),
+        })
+        .collect()
 }
 
 fn cast_to_schema(plan: LogicalPlan, schema: &SchemaRef) -> Result<LogicalPlan, PgError> {

@@ -67,6 +67,11 @@ impl Constraints {
     /// Rows that passed, with the table's own schema.
     pub fn check(self, rows: SendableRecordBatchStream) -> SendableRecordBatchStream {
         let schema = Arc::clone(&self.schema);
+        // A batch is checked and encoded without a pause; between two of them a cancel is heard.
+        let rows = rows.then(|batch| async {
+            tokio::task::yield_now().await;
+            batch
+        });
         let checked = rows.map(move |batch| {
             let batch = batch?;
             self.check_batch(&batch).map_err(PgError::into_datafusion)

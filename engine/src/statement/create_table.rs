@@ -427,13 +427,7 @@ fn define_constraint(
     let named = |name: &Option<ast::Ident>, fallback: String| name.as_ref().map_or(fallback, fold);
     match constraint {
         ast::TableConstraint::Check(check) => {
-            let number = definition.checks.len();
-            let suffix = if number == 0 {
-                String::new()
-            } else {
-                number.to_string()
-            };
-            let name = named(&check.name, format!("{table}_check{suffix}"));
+            let name = named(&check.name, check_name(definition, table, &check.expr));
             definition.checks.push((name, check.expr.to_string()));
         }
         ast::TableConstraint::PrimaryKey(key) => {
@@ -470,6 +464,30 @@ fn define_constraint(
         }
     }
     Ok(())
+}
+
+/// `t_a_check` when the condition is about one column, `t_check` otherwise; numbered when taken.
+fn check_name(definition: &Definition, table: &str, condition: &ast::Expr) -> String {
+    let mut columns: Vec<String> = Vec::new();
+    let _ = ast::visit_expressions(condition, |expr| {
+        if let ast::Expr::Identifier(ident) = expr {
+            let column = fold(ident);
+            if !columns.contains(&column) {
+                columns.push(column);
+            }
+        }
+        std::ops::ControlFlow::<()>::Continue(())
+    });
+    let base = match columns.as_slice() {
+        [column] => format!("{table}_{column}_check"),
+        _ => format!("{table}_check"),
+    };
+    let is_taken = |name: &String| definition.checks.iter().any(|(taken, _)| taken == name);
+    let numbered = (1..).map(|number| format!("{base}{number}"));
+    std::iter::once(base.clone())
+        .chain(numbered)
+        .find(|name| !is_taken(name))
+        .unwrap_or(base)
 }
 
 fn index_columns(columns: &[ast::IndexColumn]) -> Result<Vec<String>, PgError> {

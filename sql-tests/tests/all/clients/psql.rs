@@ -4,6 +4,7 @@ use std::io::Write;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use tarn_sql_tests::gap::gap;
 use tarn_sql_tests::server::{Folder, Server};
 
 fn command(server: &Server) -> Command {
@@ -88,8 +89,21 @@ fn relations_are_listed() {
         databases.contains(&format!("{}|tarn|UTF8", server.database())),
         "{databases}"
     );
-    assert!(listed("\\df abs").len() >= 6);
     assert!(listed("\\dT numeric").join("\n").contains("numeric"));
+}
+
+#[test]
+fn functions_are_listed_by_name() {
+    gap("pg_proc holds all built-in functions", |server| {
+        assert!(psql(server, "\\t\n\\df abs").lines().count() >= 6);
+    });
+}
+
+#[test]
+fn extended_statistics_are_listed() {
+    gap("the function format()", |server| {
+        psql(server, "\\dX");
+    });
 }
 
 #[test]
@@ -169,7 +183,6 @@ fn no_backslash_command_fails() {
         "\\dT+",
         "\\du+",
         "\\dx",
-        "\\dX",
         "\\dy",
         "\\l+",
         "\\z",

@@ -304,10 +304,16 @@ fn parameters_travel_as_binary() {
     assert_eq!(reply.table(), [row(&["42", "NULL", "1.5"])]);
     let reply = client.exchange(&[
         wire::parse("", "SELECT $1::int4", &[INT4]),
-        wire::bind_bytes("", "", Format::Binary, &[Some(&[1, 2])], Format::Text),
+        wire::bind_bytes(
+            "",
+            "",
+            Format::Binary,
+            &[Some(&[1, 2, 3, 4, 5])],
+            Format::Text,
+        ),
         wire::sync(),
     ]);
-    assert_eq!(reply.code(), "08P01");
+    assert_eq!(reply.code(), "22P03");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Does each type travel in both formats, with NULL and its extremes?
 
 use tarn_sql_tests::client::Client;
+use tarn_sql_tests::gap::gap;
+use tarn_sql_tests::server::Server;
 use tarn_sql_tests::wire::{self, Format};
 
 use super::{open, row};
@@ -272,7 +274,9 @@ fn each_type_is_stored_and_sent_in_both_formats() {
 
 #[test]
 fn each_type_is_taken_as_a_binary_parameter() {
-    check_samples(as_parameter);
+    gap("numeric parameters of any precision", |_| {
+        check_samples(as_parameter)
+    });
 }
 
 #[test]
@@ -300,7 +304,11 @@ fn a_timestamp_with_time_zone_is_shown_in_the_zone_of_the_session() {
 
 #[test]
 fn literals_and_arithmetic_have_postgres_types() {
-    let (_server, mut client) = open();
+    gap("integer literals of type integer", check_literals);
+}
+
+fn check_literals(server: &Server) {
+    let mut client = server.connect();
     for (sql, oid, value) in [
         ("SELECT 1", 23, "1"),
         ("SELECT 3000000000", 20, "3000000000"),
