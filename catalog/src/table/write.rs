@@ -290,6 +290,8 @@ impl Writer {
             file.has_nan |= statistics::has_nan(&rows);
             file.writer.write(&rows).await?;
             file.rows += rows.num_rows() as u64;
+            // Encoding never waits by itself; between two batches whoever drops the write is heard.
+            tokio::task::yield_now().await;
         }
         if file.writer.bytes_written() + file.writer.in_progress_size() >= FILE_BYTES_TARGET {
             return self.close(key, file).await;
