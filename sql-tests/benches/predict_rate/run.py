@@ -40,7 +40,9 @@ def main():
         scan = best(connection, f"SELECT sum({' + '.join(columns)}) FROM numbers", options.runs)
         scored = best(connection, "SELECT sum(predict('rate', n.*)) FROM numbers n", options.runs)
     print(f"scan {scan * 1000:.0f} ms, scan and predict {scored * 1000:.0f} ms")
-    print(f"{options.rows / max(scored - scan, 1e-9):,.0f} rows/s")
+    if scored - scan < 0.1:
+        sys.exit("predict took less than 100 ms: score more --rows")
+    print(f"{options.rows / (scored - scan):,.0f} rows/s")
 
 
 main()
