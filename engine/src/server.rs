@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tarn_udfs::fit::queue::FitQueue;
+use tarn_udfs::fit::queue::{FitQueue, Pressure};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
@@ -19,6 +19,7 @@ use crate::error::PgError;
 use crate::models::Models;
 use crate::postgres::listen;
 use crate::session::cancel::Sessions;
+use crate::training::Trainings;
 use crate::{http, ml_tables};
 
 /// Stack of threads that plan: nested expressions recurse.
@@ -83,7 +84,9 @@ fn open(config: Config, workers: &Runtime) -> Result<Engine, PgError> {
         config.data_dir.clone(),
         config.memory_limit_bytes / MODEL_CACHE_SHARE,
     ));
-    let fits = FitQueue::new(config.threads, None);
+    let sessions = Arc::new(Sessions::default());
+    let trainings: Arc<Trainings> = Arc::default();
+    let fits = FitQueue::new(config.threads, Some(pressure(&sessions, &trainings)));
     let base = context::base_state(&config, Arc::clone(&models) as _)?;
     tracing::info!(
         data_dir = %config.data_dir.display(),
@@ -95,13 +98,19 @@ fn open(config: Config, workers: &Runtime) -> Result<Engine, PgError> {
         catalog,
         base,
         models,
-        sessions: Arc::new(Sessions::default()),
-        trainings: Arc::default(),
+        sessions,
+        trainings,
         fits,
         counters: Counters::default(),
         started_at_micros: chrono::Utc::now().timestamp_micros(),
         shutdown: CancellationToken::new(),
     })
+}
+
+/// Fits step aside while a statement runs that is not a training.
+fn pressure(sessions: &Arc<Sessions>, trainings: &Arc<Trainings>) -> Pressure {
+    let (sessions, trainings) = (Arc::clone(sessions), Arc::clone(trainings));
+    Arc::new(move || sessions.statements_running() > trainings.running())
 }
 
 struct Doors {

@@ -1,6 +1,7 @@
 //! Which models are being trained right now, and how far are they?
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// One running CREATE MODEL, a row of `ml.progress`.
@@ -22,6 +23,7 @@ pub struct Training {
 #[derive(Debug, Default)]
 pub struct Trainings {
     inner: Mutex<(u64, BTreeMap<u64, Training>)>,
+    running: AtomicUsize,
 }
 
 impl Trainings {
@@ -38,10 +40,16 @@ impl Trainings {
             message: "reading rows".to_string(),
         };
         inner.1.insert(id, training);
+        self.running.store(inner.1.len(), Ordering::Relaxed);
         TrainingGuard(TrainingHandle {
             trainings: Arc::clone(self),
             id,
         })
+    }
+
+    /// How many run; cheap enough to ask between two trees.
+    pub fn running(&self) -> usize {
+        self.running.load(Ordering::Relaxed)
     }
 
     /// The running ones, oldest first.
@@ -92,5 +100,9 @@ impl Drop for TrainingGuard {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         inner.1.remove(&self.0.id);
+        self.0
+            .trainings
+            .running
+            .store(inner.1.len(), Ordering::Relaxed);
     }
 }

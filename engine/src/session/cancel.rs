@@ -4,7 +4,7 @@
 //! writes and training all watch the same one.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
@@ -52,6 +52,8 @@ impl StopReason {
 #[derive(Debug, Clone, Default)]
 pub struct StatementCancel {
     inner: Arc<Mutex<Current>>,
+    /// Statements that run in the whole server.
+    running: Arc<AtomicUsize>,
 }
 
 #[derive(Debug, Default)]
@@ -71,13 +73,20 @@ impl StatementCancel {
         let mut current = self.lock();
         current.token = CancellationToken::new();
         current.reason = None;
-        current.running = true;
+        if !current.running {
+            current.running = true;
+            self.running.fetch_add(1, Ordering::Relaxed);
+        }
         current.token.clone()
     }
 
     /// The statement is over; a late cancel request does nothing.
     pub fn end(&self) {
-        self.lock().running = false;
+        let mut current = self.lock();
+        if current.running {
+            current.running = false;
+            self.running.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
     /// Stops the running statement, if there is one.
@@ -142,6 +151,7 @@ const FIRST_PID: i32 = 100_000;
 pub struct Sessions {
     entries: Mutex<HashMap<i32, SessionEntry>>,
     last_pid: AtomicI32,
+    running: Arc<AtomicUsize>,
 }
 
 impl Sessions {
@@ -156,7 +166,10 @@ impl Sessions {
         let entry = SessionEntry {
             pid,
             secret: i32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]),
-            cancel: StatementCancel::default(),
+            cancel: StatementCancel {
+                running: Arc::clone(&self.running),
+                ..StatementCancel::default()
+            },
             terminate: CancellationToken::new(),
             activity: Arc::default(),
         };
@@ -202,6 +215,11 @@ impl Sessions {
         for pid in all {
             self.terminate(pid);
         }
+    }
+
+    /// Statements that run now, trainings included; cheap enough to ask between two trees.
+    pub fn statements_running(&self) -> usize {
+        self.running.load(Ordering::Relaxed)
     }
 
     /// How many there are.

@@ -4,6 +4,7 @@
 //! when the list is done; lists are short (a few trials, a bucket of groups), so that statements alternate. Fits run at
 //! low priority and step aside, between two trees, while interactive statements run.
 
+use std::cell::Cell;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,8 +19,10 @@ pub type Pressure = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// One pause of a fit that steps aside.
 const STEP_ASIDE: Duration = Duration::from_millis(1);
-/// Most pauses between two trees: training slows down under load, and never stands still.
+/// Most pauses in a row.
 const STEP_ASIDE_MAX: u32 = 4;
+/// Work between two steps aside: under load training takes up to twice as long, and never stands still.
+const WORK_MIN: Duration = Duration::from_millis(4);
 /// How often a waiting statement looks at its cancel token.
 const CANCEL_POLL: Duration = Duration::from_millis(50);
 
@@ -136,13 +139,8 @@ impl FitQueue {
             {
                 own.cancel();
             }
-            let mut pauses = 0;
-            while pauses < STEP_ASIDE_MAX
-                && !own.is_cancelled()
-                && pressure.as_ref().is_some_and(|busy| busy())
-            {
-                std::thread::sleep(STEP_ASIDE);
-                pauses += 1;
+            if let Some(busy) = &pressure {
+                step_aside(busy, &own);
             }
         })
     }
@@ -177,6 +175,24 @@ impl FitQueue {
     fn lock(&self) -> MutexGuard<'_, Turns> {
         self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+thread_local! {
+    static RESUMED_AT: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// Pauses this thread while interactive statements run, if it has worked for a while since its last pause.
+fn step_aside(busy: &Pressure, own: &CancelToken) {
+    let rested = RESUMED_AT.with(|at| at.get().is_some_and(|at| at.elapsed() < WORK_MIN));
+    if rested || !busy() {
+        return;
+    }
+    let mut pauses = 0;
+    while pauses < STEP_ASIDE_MAX && !own.is_cancelled() && busy() {
+        std::thread::sleep(STEP_ASIDE);
+        pauses += 1;
+    }
+    RESUMED_AT.with(|at| at.set(Some(Instant::now())));
 }
 
 impl Turns {
@@ -246,6 +262,22 @@ mod tests {
             }
         });
         assert_eq!(queue.lock().free_threads, 2);
+    }
+
+    #[test]
+    fn under_load_a_fit_steps_aside_and_still_works_half_the_time() {
+        let busy: Pressure = Arc::new(|| true);
+        let own = CancelToken::new();
+        let began = Instant::now();
+        let mut worked = Duration::ZERO;
+        while began.elapsed() < Duration::from_millis(60) {
+            let slice = Instant::now();
+            while slice.elapsed() < Duration::from_micros(200) {}
+            worked += slice.elapsed();
+            step_aside(&busy, &own);
+        }
+        let share = worked.as_secs_f64() / began.elapsed().as_secs_f64();
+        assert!((0.2..0.9).contains(&share), "{share}");
     }
 
     #[test]
