@@ -120,6 +120,8 @@ pub struct Activity {
     pub transaction_started_at_micros: Option<i64>,
     /// microseconds since 1970
     pub statement_started_at_micros: Option<i64>,
+    /// Number of the current or last statement since the server started; the log uses it too.
+    pub query_id: Option<i64>,
     /// microseconds since 1970
     pub state_changed_at_micros: Option<i64>,
     /// `active`, `idle`, `idle in transaction`, `idle in transaction (aborted)`

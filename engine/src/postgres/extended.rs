@@ -212,6 +212,7 @@ impl Connection {
         let was_in_block = self.session.block() == Block::Open;
         let answered = self.execute_portal(&mut portal, rows_max).await;
         drop(guard);
+        self.session.note_answered(answered.as_ref().err());
         if was_in_block && self.session.block() == Block::Idle {
             // Portals end with their transaction.
             self.portals.clear();

@@ -53,7 +53,9 @@ impl Connection {
                 // A COMMIT inside the string ends the shared transaction; what follows shares a new one.
                 self.session.begin_implicit();
             }
-            self.run_simple(parsed).await?;
+            let answered = self.run_simple(parsed).await;
+            self.session.note_answered(answered.as_ref().err());
+            answered?;
         }
         self.session.end_implicit().await
     }

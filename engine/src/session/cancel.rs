@@ -137,6 +137,8 @@ pub struct Activity {
     pub state: &'static str,
     /// The current or last statement.
     pub query: String,
+    /// Its number since the server started.
+    pub query_id: Option<i64>,
     /// When the session began, in µs since the epoch.
     pub backend_start_micros: i64,
     /// When the statement began, in µs since the epoch.

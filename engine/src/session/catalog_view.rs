@@ -386,6 +386,7 @@ impl SystemSession for SessionView {
                     session_started_at_micros: seen.backend_start_micros,
                     statement_started_at_micros: seen.query_start_micros,
                     state: seen.state.to_string(),
+                    query_id: seen.query_id,
                     query: seen.query,
                     ..Activity::default()
                 }

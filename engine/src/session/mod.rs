@@ -10,18 +10,19 @@ pub mod notice;
 pub mod outcome;
 pub mod prepared;
 pub mod settings;
+pub mod statement_log;
 mod transaction;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use datafusion::execution::session_state::SessionState;
 use datafusion::prelude::SessionContext;
 use tarn_catalog::state::State;
 use tarn_catalog::transaction::Transaction;
 use tokio::sync::mpsc::UnboundedSender;
+use tracing::Instrument;
 
 use crate::engine::Engine;
 use crate::error::PgError;
@@ -37,6 +38,7 @@ use notice::Notice;
 use outcome::Outcome;
 use prepared::{Parameters, Prepared};
 use settings::Settings;
+use statement_log::StatementLog;
 pub use transaction::Block;
 use transaction::SavedPoint;
 
@@ -75,6 +77,8 @@ pub struct Session {
     block: Block,
     transaction: Option<Transaction>,
     savepoints: Vec<SavedPoint>,
+    /// The statement that is being answered.
+    log: Option<StatementLog>,
     /// The settings to which a commit goes back: those without SET LOCAL.
     local_settings: Option<Settings>,
     /// The settings to which a rollback goes back.
@@ -113,6 +117,7 @@ impl Session {
             block: Block::Idle,
             transaction: None,
             savepoints: Vec::new(),
+            log: None,
             local_settings: None,
             settings_at_begin: None,
             engine,
@@ -126,11 +131,21 @@ impl Session {
         parameters: &Parameters,
     ) -> Result<Outcome, PgError> {
         self.take_pending_settings();
+        let log = StatementLog::begin(&self.engine, self.entry.pid, &parsed.text);
+        let span = log.span();
+        self.note_activity(&parsed.text, log.query_id);
+        self.log = Some(log);
+        self.run_logged(parsed, parameters).instrument(span).await
+    }
+
+    async fn run_logged(
+        &mut self,
+        parsed: &Parsed,
+        parameters: &Parameters,
+    ) -> Result<Outcome, PgError> {
         self.check_block(&parsed.statement)?;
         let token = self.entry.cancel.token();
-        let started = Instant::now();
-        self.note_activity(&parsed.text);
-        let result = if let Statement::Transaction(moved) = &parsed.statement {
+        if let Statement::Transaction(moved) = &parsed.statement {
             // Never cancelled half-way: a commit is finished or not begun.
             self.move_transaction(moved).await
         } else {
@@ -142,9 +157,14 @@ impl Session {
             };
             let executed = executed.map_err(|error| parsed.locate(error));
             self.close_statement(executed).await
-        };
-        self.count(&parsed.text, started, &result);
-        result
+        }
+    }
+
+    /// The last statement was answered to its end, rows and all.
+    pub fn note_answered(&mut self, failed: Option<&PgError>) {
+        if let Some(log) = self.log.take() {
+            log.end(failed);
+        }
     }
 
     /// Starts the clock and the switch of a statement that arrived.
@@ -257,7 +277,7 @@ impl Session {
         self.apply_settings();
     }
 
-    fn note_activity(&self, text: &str) {
+    fn note_activity(&self, text: &str, query_id: u64) {
         let mut activity = self
             .entry
             .activity
@@ -268,6 +288,7 @@ impl Session {
         activity.application_name = self.settings.known("application_name").to_string();
         activity.state = "active";
         activity.query = text.to_string();
+        activity.query_id = Some(query_id as i64);
         activity.query_start_micros = Some(chrono::Utc::now().timestamp_micros());
     }
 
@@ -283,31 +304,6 @@ impl Session {
             Block::Open => "idle in transaction",
             Block::Failed => "idle in transaction (aborted)",
         };
-    }
-
-    fn count(&self, text: &str, started: Instant, result: &Result<Outcome, PgError>) {
-        let elapsed = started.elapsed();
-        let counters = &self.engine.counters;
-        counters.statements.fetch_add(1, Ordering::Relaxed);
-        counters
-            .statement_micros
-            .fetch_add(elapsed.as_micros() as u64, Ordering::Relaxed);
-        if let Err(error) = result {
-            counters.errors.fetch_add(1, Ordering::Relaxed);
-            if error.code == crate::sqlstate::INTERNAL_ERROR {
-                counters.internal_errors.fetch_add(1, Ordering::Relaxed);
-                tracing::error!(pid = self.entry.pid, error = %error.message, statement = text, "internal error");
-            }
-        }
-        let slow_ms = self.engine.config.slow_statement_ms;
-        if slow_ms > 0 && elapsed.as_millis() as u64 >= slow_ms {
-            tracing::warn!(
-                pid = self.entry.pid,
-                elapsed_ms = elapsed.as_millis() as u64,
-                statement = text,
-                "slow statement"
-            );
-        }
     }
 }
 

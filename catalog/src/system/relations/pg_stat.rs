@@ -26,6 +26,7 @@ fn activity(contents: &Contents, rows: &mut Rows) {
             ("query_start", session.statement_started_at_micros.into()),
             ("state_change", session.state_changed_at_micros.into()),
             ("state", session.state.into()),
+            ("query_id", session.query_id.into()),
             ("query", session.query.into()),
             ("backend_type", "client backend".into()),
         ]);

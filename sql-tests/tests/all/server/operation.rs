@@ -166,3 +166,28 @@ fn settings_come_from_the_command_line_the_environment_and_a_file() {
         "{output:?}"
     );
 }
+
+#[test]
+fn a_slow_statement_is_logged_with_its_query_id_and_the_time_of_its_rows() {
+    let options = ["--slow-statement", "150ms", "--log-format", "json"];
+    let server = Server::start_with(&options);
+    if server.is_oracle() {
+        return;
+    }
+    let mut client = server.connect();
+    let own = "SELECT query_id FROM pg_stat_activity WHERE pid = pg_backend_pid()";
+    let id: u64 = client.run(own).value().parse().unwrap();
+    // No single step is slow here, only all rows together.
+    client.run("SELECT pg_sleep(0.03) FROM generate_series(1, 20)");
+    let log = std::fs::read_to_string(server.folder().join("log")).unwrap();
+    let slow: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains("slow statement"))
+        .collect();
+    assert_eq!(slow.len(), 1, "{log}");
+    assert!(
+        slow[0].contains(&format!("\"query_id\":{}", id + 1)) && slow[0].contains("pg_sleep(0.03)"),
+        "{}",
+        slow[0]
+    );
+}
