@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use datafusion::execution::memory_pool::MemoryPool;
 use uuid::Uuid;
 
 use crate::data_dir::DataDir;
@@ -38,6 +39,15 @@ impl Catalog {
     ///
     /// Errors: those of [`DataDir::open`], and `Corrupt`, `FormatTooNew` or `Sql` of the log.
     pub fn open(path: &Path) -> Result<Catalog, CatalogError> {
+        Self::open_with(path, Tables::new())
+    }
+
+    /// [`Catalog::open`] with tables whose writers stay within a budget of memory.
+    pub fn open_within(path: &Path, memory: Arc<dyn MemoryPool>) -> Result<Catalog, CatalogError> {
+        Self::open_with(path, Tables::new().within(memory))
+    }
+
+    fn open_with(path: &Path, tables: Tables) -> Result<Catalog, CatalogError> {
         let data_dir = DataDir::open(path)?;
         let replica = Replica::open(Box::new(SqliteStore::open(&data_dir.catalog_path())?))?;
         let state = Arc::clone(replica.state());
@@ -47,7 +57,7 @@ impl Catalog {
             state: RwLock::new(state),
             replica: Mutex::new(replica),
             publish_gate: Arc::new(tokio::sync::RwLock::new(())),
-            tables: Tables::new(),
+            tables,
             data_dir,
         };
         let catalog = Catalog {

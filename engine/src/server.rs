@@ -78,8 +78,6 @@ fn runtime(name: &'static str, threads: usize) -> Result<Runtime, PgError> {
 
 fn open(config: Config, workers: &Runtime) -> Result<Engine, PgError> {
     let began = Instant::now();
-    let catalog = tarn_catalog::Catalog::open(&config.data_dir)?;
-    workers.block_on(ml_tables::ensure(&catalog))?;
     let models = Arc::new(Models::new(
         config.data_dir.clone(),
         config.memory_limit_bytes / MODEL_CACHE_SHARE,
@@ -88,6 +86,9 @@ fn open(config: Config, workers: &Runtime) -> Result<Engine, PgError> {
     let trainings: Arc<Trainings> = Arc::default();
     let fits = FitQueue::new(config.threads, Some(pressure(&sessions, &trainings)));
     let base = context::base_state(&config, Arc::clone(&models) as _)?;
+    let memory = Arc::clone(&base.runtime_env().memory_pool);
+    let catalog = tarn_catalog::Catalog::open_within(&config.data_dir, memory)?;
+    workers.block_on(ml_tables::ensure(&catalog))?;
     tracing::info!(
         data_dir = %config.data_dir.display(),
         elapsed_ms = began.elapsed().as_millis() as u64,

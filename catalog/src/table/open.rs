@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use datafusion::execution::memory_pool::{MemoryPool, UnboundedMemoryPool};
 use deltalake_core::DeltaTable;
 use deltalake_core::logstore::{StorageConfig, logstore_with};
 use futures::TryStreamExt;
@@ -26,6 +27,8 @@ const OLDER_VERSIONS_MAX: usize = 4;
 #[derive(Debug)]
 pub struct Tables {
     store: Arc<dyn ObjectStore>,
+    /// what writers take their memory from
+    memory: Arc<dyn MemoryPool>,
     slots: Mutex<HashMap<Location, Arc<Slot>>>,
 }
 
@@ -53,8 +56,19 @@ impl Tables {
     pub fn over(store: Arc<dyn ObjectStore>) -> Tables {
         Tables {
             store,
+            memory: Arc::new(UnboundedMemoryPool::default()),
             slots: Mutex::new(HashMap::new()),
         }
+    }
+
+    /// The same, with writers that stay within a budget of memory.
+    pub fn within(self, memory: Arc<dyn MemoryPool>) -> Tables {
+        Tables { memory, ..self }
+    }
+
+    /// The budget of writers.
+    pub fn memory(&self) -> &Arc<dyn MemoryPool> {
+        &self.memory
     }
 
     /// The store all tables lie in; its root is the root of the file system.

@@ -12,6 +12,7 @@ use arrow::array::{RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
 use arrow::datatypes::SchemaRef;
 use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use futures::StreamExt;
 use object_store::ObjectStore;
 use object_store::buffered::BufWriter;
@@ -22,6 +23,7 @@ use parquet::file::properties::WriterProperties;
 use crate::table::error::{Result, TableError};
 use crate::table::location::Location;
 use crate::table::log::{Add, now_ms};
+use crate::table::open::Tables;
 use crate::table::version::{TableVersion, file_schema};
 use crate::table::{partition, schema, statistics};
 
@@ -145,12 +147,14 @@ pub fn delete_files(paths: &[PathBuf]) {
 }
 
 /// Writes all rows of a stream, whose columns are the table's logical ones by position.
+///
+/// Errors: `ResourcesExhausted` of DataFusion when the budget of `tables` has no room for the least that a writer needs.
 pub async fn write_rows(
-    store: &Arc<dyn ObjectStore>,
+    tables: &Tables,
     target: &WriteTarget,
     mut rows: SendableRecordBatchStream,
 ) -> Result<WrittenFiles> {
-    let mut writer = Writer::new(Arc::clone(store), target.clone())?;
+    let mut writer = Writer::new(tables, target.clone())?;
     while let Some(batch) = rows.next().await {
         let batch = schema::to_storage(&batch?, &target.storage_schema)?;
         writer.write(batch).await?;
@@ -172,6 +176,7 @@ struct Writer {
     properties: WriterProperties,
     partitions: HashMap<Key, Partition>,
     waiting_bytes: usize,
+    reservation: MemoryReservation,
     written: WrittenFiles,
 }
 
@@ -191,7 +196,7 @@ struct OpenFile {
 }
 
 impl Writer {
-    fn new(store: Arc<dyn ObjectStore>, target: WriteTarget) -> Result<Writer> {
+    fn new(tables: &Tables, target: WriteTarget) -> Result<Writer> {
         let partition_positions = target
             .partition_columns
             .iter()
@@ -208,7 +213,8 @@ impl Writer {
             .set_created_by(concat!("tarn ", env!("CARGO_PKG_VERSION")).to_string())
             .build();
         Ok(Writer {
-            store,
+            store: Arc::clone(tables.store()),
+            reservation: MemoryConsumer::new("table writer").register(tables.memory()),
             file_schema: file_schema(&target.storage_schema, &target.partition_columns),
             target,
             partition_positions,
@@ -225,12 +231,35 @@ impl Writer {
             return Ok(());
         }
         if self.partition_positions.is_empty() {
-            return self.add(Key::new(), batch).await;
+            self.add(Key::new(), batch).await?;
+        } else {
+            for (key, part) in self.split(&batch)? {
+                self.add(key, part).await?;
+            }
         }
-        for (key, part) in self.split(&batch)? {
-            self.add(key, part).await?;
+        self.reserve().await
+    }
+
+    /// Takes what this writer holds from the budget; without room, it first writes everything out.
+    async fn reserve(&mut self) -> Result<()> {
+        if self.reservation.try_resize(self.memory_bytes()).is_ok() {
+            return Ok(());
         }
-        Ok(())
+        let keys: Vec<Key> = self.partitions.keys().cloned().collect();
+        for key in keys {
+            self.flush(key.clone()).await?;
+            if let Some(file) = self.partitions.get_mut(&key).and_then(|p| p.file.as_mut()) {
+                file.writer.flush().await?;
+            }
+        }
+        let bytes = self.memory_bytes();
+        Ok(self.reservation.try_resize(bytes)?)
+    }
+
+    /// Rows that wait, and row groups that are being encoded.
+    fn memory_bytes(&self) -> usize {
+        let files = self.partitions.values().filter_map(|p| p.file.as_ref());
+        self.waiting_bytes + files.map(|file| file.writer.memory_size()).sum::<usize>()
     }
 
     /// Lets rows wait until they are worth a write or all waiting rows take too much memory.

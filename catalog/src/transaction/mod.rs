@@ -311,7 +311,7 @@ impl Transaction {
             .and_then(|target| draft.check_removed(&location, &removed).map(|()| target))
             .map_err(|error| error.named(&relation.name))?;
         let written = match rows {
-            Some(rows) => write_rows(self.catalog.tables().store(), &target, rows).await?,
+            Some(rows) => write_rows(self.catalog.tables(), &target, rows).await?,
             None => WrittenFiles::default(),
         };
         let count = written.rows;

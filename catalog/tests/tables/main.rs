@@ -4,6 +4,7 @@
 
 mod differential;
 mod foreign;
+mod memory;
 mod pruning;
 mod recovery;
 mod round_trip;

@@ -16,9 +16,7 @@ async fn prepared(catalog: &Catalog, id: TransactionId, table: &Relation, key: i
     let read = catalog.tables().newest(&location).await.unwrap();
     let target = WriteTarget::of(&location, &read).unwrap();
     let rows = stream(vec![keys([key])]);
-    let written = write_rows(catalog.tables().store(), &target, rows)
-        .await
-        .unwrap();
+    let written = write_rows(catalog.tables(), &target, rows).await.unwrap();
     let adds = written.keep().0.into_iter().map(Action::from).collect();
     commit::complete(id, "WRITE", Some(read.version), adds)
 }

@@ -76,7 +76,7 @@ pub async fn create(
         .map(|name| (*name).to_string())
         .collect();
     let target = WriteTarget::new_table(location.clone(), Arc::clone(&storage), columns.clone());
-    let written = write_rows(tables.store(), &target, stream(vec![rows.clone()])).await?;
+    let written = write_rows(tables, &target, stream(vec![rows.clone()])).await?;
     let metadata = Metadata::new(uuid::Uuid::new_v4(), schema::encode(&storage)?, columns);
     let ntz = storage
         .fields()
@@ -102,7 +102,7 @@ pub async fn append(
 ) -> Result<Arc<TableVersion>> {
     let read = tables.newest(location).await?;
     let target = WriteTarget::of(location, &read)?;
-    let written = write_rows(tables.store(), &target, stream(vec![rows.clone()])).await?;
+    let written = write_rows(tables, &target, stream(vec![rows.clone()])).await?;
     let actions = written.keep().0.into_iter().map(Action::from).collect();
     let id = transaction();
     let actions = commit::complete(id, "WRITE", Some(read.version), actions);
