@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
@@ -17,17 +17,26 @@ use crate::plan::interrupt::YieldInJoins;
 /// How many of the largest users of memory an out-of-memory error names.
 const CONSUMERS_NAMED: usize = 5;
 
-/// The functions, options, memory budget and spill folder that all sessions share.
-pub fn base_state(config: &Config, models: Arc<dyn ModelSource>) -> Result<SessionState, PgError> {
+/// The memory budget of queries, writers and training.
+pub fn memory_pool(config: &Config) -> Arc<dyn MemoryPool> {
     let named = NonZeroUsize::new(CONSUMERS_NAMED).unwrap_or(NonZeroUsize::MIN);
-    let pool = TrackConsumersPool::new(FairSpillPool::new(config.memory_limit_bytes), named);
+    let pool = FairSpillPool::new(config.memory_limit_bytes);
+    Arc::new(TrackConsumersPool::new(pool, named))
+}
+
+/// The functions, options, memory budget and spill folder that all sessions share. The data directory is there.
+pub fn base_state(
+    config: &Config,
+    memory: Arc<dyn MemoryPool>,
+    models: Arc<dyn ModelSource>,
+) -> Result<SessionState, PgError> {
     let spill = DiskManagerBuilder::default()
         .with_mode(DiskManagerMode::Directories(vec![
             config.data_dir.join("spill"),
         ]))
         .with_max_temp_directory_size(config.spill_limit_bytes);
     let runtime = RuntimeEnvBuilder::new()
-        .with_memory_pool(Arc::new(pool))
+        .with_memory_pool(memory)
         .with_disk_manager_builder(spill)
         .build_arc()?;
     let mut options = SessionConfig::new()

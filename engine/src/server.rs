@@ -78,6 +78,9 @@ fn runtime(name: &'static str, threads: usize) -> Result<Runtime, PgError> {
 
 fn open(config: Config, workers: &Runtime) -> Result<Engine, PgError> {
     let began = Instant::now();
+    let memory = context::memory_pool(&config);
+    let catalog = tarn_catalog::Catalog::open_within(&config.data_dir, Arc::clone(&memory))?;
+    workers.block_on(ml_tables::ensure(&catalog))?;
     let models = Arc::new(Models::new(
         config.data_dir.clone(),
         config.memory_limit_bytes / MODEL_CACHE_SHARE,
@@ -85,10 +88,7 @@ fn open(config: Config, workers: &Runtime) -> Result<Engine, PgError> {
     let sessions = Arc::new(Sessions::default());
     let trainings: Arc<Trainings> = Arc::default();
     let fits = FitQueue::new(config.threads, Some(pressure(&sessions, &trainings)));
-    let base = context::base_state(&config, Arc::clone(&models) as _)?;
-    let memory = Arc::clone(&base.runtime_env().memory_pool);
-    let catalog = tarn_catalog::Catalog::open_within(&config.data_dir, memory)?;
-    workers.block_on(ml_tables::ensure(&catalog))?;
+    let base = context::base_state(&config, memory, Arc::clone(&models) as _)?;
     tracing::info!(
         data_dir = %config.data_dir.display(),
         elapsed_ms = began.elapsed().as_millis() as u64,
