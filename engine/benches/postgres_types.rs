@@ -20,7 +20,7 @@ use tarn_engine::postgres::copy::form::CopyForm;
 use tarn_engine::postgres::copy::inference::infer_csv_schema;
 use tarn_engine::postgres::types::row::RowEncoder;
 use tarn_engine::postgres::types::settings::{Format, FormatSettings};
-use tarn_engine::postgres::types::zone::Zone;
+use tarn_udfs::time::zone::Zone;
 
 const ROWS: usize = 8192;
 const ROUNDS: usize = 50;

@@ -13,6 +13,7 @@ use tarn_udfs::model::registry::ModelSource;
 use crate::config::Config;
 use crate::error::PgError;
 use crate::plan::interrupt::YieldInJoins;
+use crate::plan::time_operators::TimeOperators;
 
 /// How many of the largest users of memory an out-of-memory error names.
 const CONSUMERS_NAMED: usize = 5;
@@ -53,7 +54,9 @@ pub fn base_state(
     let state = SessionStateBuilder::new()
         .with_config(options)
         .with_runtime_env(runtime)
+        .with_expr_planners(vec![Arc::new(TimeOperators)])
         .with_default_features()
+        .with_analyzer_rule(crate::plan::casts::rule())
         .with_physical_optimizer_rule(Arc::new(YieldInJoins))
         .build();
     Ok(with_functions(state, &models))

@@ -1,7 +1,7 @@
 //! Which typed errors of the other crates can reach a client, and what does it read then?
 
 use tarn_catalog::error::{CatalogError, ObjectKind};
-use tarn_udfs::error::ModelError;
+use tarn_udfs::error::{FunctionError, ModelError};
 
 use crate::automl::error::TrainError;
 use crate::error::PgError;
@@ -22,6 +22,9 @@ pub(crate) fn from_external(
         }
         if let Some(known) = current.downcast_ref::<ModelError>() {
             return Some(from_model(known));
+        }
+        if let Some(known) = current.downcast_ref::<FunctionError>() {
+            return Some(from_function(known));
         }
         if let Some(known) = current.downcast_ref::<tarn_catalog::system::SystemError>() {
             return Some(PgError::new(SqlState(known.sqlstate()), known.to_string()));
@@ -58,6 +61,14 @@ impl From<TrainError> for PgError {
                 error.to_string(),
             )
         }
+    }
+}
+
+fn from_function(error: &FunctionError) -> PgError {
+    PgError {
+        detail: error.detail.clone(),
+        hint: error.hint.clone(),
+        ..PgError::new(SqlState(error.sqlstate), error.message.clone())
     }
 }
 

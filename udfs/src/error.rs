@@ -110,3 +110,47 @@ impl From<ModelError> for DataFusionError {
         DataFusionError::External(Box::new(error))
     }
 }
+
+/// A call that PostgreSQL refuses too, in its words.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct FunctionError {
+    /// Five characters, as in PostgreSQL's appendix A.
+    pub sqlstate: &'static str,
+    /// One line.
+    pub message: String,
+    /// More about this value.
+    pub detail: Option<String>,
+    /// What to try instead.
+    pub hint: Option<String>,
+}
+
+impl FunctionError {
+    /// An error of one line.
+    pub fn new(sqlstate: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            sqlstate,
+            message: message.into(),
+            detail: None,
+            hint: None,
+        }
+    }
+
+    /// Adds the detail line.
+    pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// Adds the hint line.
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl From<FunctionError> for DataFusionError {
+    fn from(error: FunctionError) -> Self {
+        DataFusionError::External(Box::new(error))
+    }
+}

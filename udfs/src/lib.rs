@@ -1,7 +1,7 @@
 //! What can a SELECT call?
 //!
 //! [`model`] is what training returns and scoring takes, with the one encoder from columns to numbers; [`scalar`] holds
-//! the functions of a SELECT list. Nothing here knows the wire, statements or sessions.
+//! the functions of a SELECT list; [`time`] what dates and intervals are. Nothing here knows the wire, statements or sessions.
 
 use std::sync::Arc;
 
@@ -11,14 +11,21 @@ pub mod error;
 pub mod fit;
 pub mod model;
 pub mod scalar;
+pub mod time;
 
 use model::registry::ModelSource;
 
 /// Every function of this crate, over the models of `source`.
 pub fn scalar_functions(source: &Arc<dyn ModelSource>) -> Vec<ScalarUDF> {
-    vec![
+    let mut functions = vec![
         ScalarUDF::from(scalar::predict::Predict::new(source)),
         ScalarUDF::from(scalar::predict_proba::PredictProba::new(source)),
         ScalarUDF::from(scalar::predict_struct::PredictStruct::new(source)),
-    ]
+    ];
+    functions.extend(
+        scalar::time::FUNCTIONS
+            .iter()
+            .map(|function| function.udf()),
+    );
+    functions
 }

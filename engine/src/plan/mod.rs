@@ -5,6 +5,7 @@
 //! resolved in one pass over the AST ([`bind_calls`]).
 
 pub mod bind_calls;
+pub mod casts;
 pub mod files;
 pub mod interrupt;
 pub mod literals;
@@ -12,6 +13,8 @@ pub mod names;
 pub mod origins;
 pub mod provider;
 pub mod syntax;
+pub mod time_operators;
+pub mod time_syntax;
 
 use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
@@ -148,6 +151,7 @@ impl<'a> Planner<'a> {
         parameters: &[Option<FieldRef>],
         columns: Option<DFSchema>,
     ) -> Result<LogicalPlan, PgError> {
+        time_syntax::normalise(&mut statement)?;
         let is_catalog_query = query_rewrite::is_catalog_query(&statement);
         if is_catalog_query {
             let names = query_rewrite::rewrite_statement(&mut statement);
@@ -198,13 +202,19 @@ impl<'a> Planner<'a> {
     }
 
     /// Plans scalar expressions over a schema, without subqueries on tables.
-    pub fn expression(&self, expression: ast::Expr, schema: &DFSchema) -> Result<Expr, PgError> {
+    pub fn expression(
+        &self,
+        mut expression: ast::Expr,
+        schema: &DFSchema,
+    ) -> Result<Expr, PgError> {
+        time_syntax::normalise(&mut expression)?;
         let relations = provider::LoadedRelations {
             state: self.state,
             tables: HashMap::new(),
         };
         let planner = SqlToRel::new_with_options(&relations, parser_options());
-        Ok(planner.sql_to_expr(expression, schema, &mut PlannerContext::new())?)
+        let planned = planner.sql_to_expr(expression, schema, &mut PlannerContext::new())?;
+        Ok(casts::rewrite(planned, schema)?.data)
     }
 
     fn bind_calls(&mut self, statement: &mut ast::Statement) -> Result<(), PgError> {

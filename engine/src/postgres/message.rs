@@ -10,10 +10,10 @@ use pgwire::messages::startup::ParameterStatus;
 
 use super::types::row::FieldDescription;
 use super::types::settings::FormatSettings;
-use super::types::zone::Zone;
 use crate::error::PgError;
 use crate::session::notice::Notice;
 use crate::session::{Block, Session};
+use tarn_udfs::time::zone::Zone;
 
 /// Appends a message. Messages of ours always fit; one that does not is dropped with a log line.
 pub fn put(out: &mut BytesMut, message: PgWireBackendMessage) {

@@ -21,6 +21,8 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::prelude::SessionContext;
 use tarn_catalog::state::State;
 use tarn_catalog::transaction::Transaction;
+use tarn_udfs::time::clock::Clock;
+use tarn_udfs::time::zone::Zone;
 use tokio::sync::mpsc::UnboundedSender;
 use tracing::Instrument;
 
@@ -28,6 +30,7 @@ use crate::engine::Engine;
 use crate::error::PgError;
 use crate::parser::{Parsed, Statement};
 use crate::plan::Planner;
+use crate::plan::casts::format::SessionFormat;
 use crate::plan::files::FileAccess;
 use crate::plan::names::{DATABASE, Names};
 use crate::statement;
@@ -76,6 +79,8 @@ pub struct Session {
     state: SessionState,
     block: Block,
     transaction: Option<Transaction>,
+    /// When the open transaction began, in µs since 1970.
+    transaction_micros: Option<i64>,
     savepoints: Vec<SavedPoint>,
     /// The statement that is being answered.
     log: Option<StatementLog>,
@@ -116,6 +121,7 @@ impl Session {
             state,
             block: Block::Idle,
             transaction: None,
+            transaction_micros: None,
             savepoints: Vec::new(),
             log: None,
             local_settings: None,
@@ -240,9 +246,21 @@ impl Session {
 
     /// Brings the options that DataFusion reads in line with the settings.
     pub fn apply_settings(&mut self) {
-        let zone = self.settings.known("timezone").to_string();
-        self.state.config_mut().options_mut().execution.time_zone = Some(zone);
         self.refresh_view();
+    }
+
+    /// Tells functions what the time is, where the session's clocks stand, and how values look as text.
+    fn set_clock(&mut self) {
+        let now = chrono::Utc::now().timestamp_micros();
+        let clock = Clock {
+            zone: Zone::parse(self.settings.known("timezone")).unwrap_or(Zone::UTC),
+            transaction_micros: self.transaction_micros.unwrap_or(now),
+            statement_micros: now,
+        };
+        let format = Arc::new(crate::postgres::message::format_settings(self));
+        let extensions = &mut self.state.config_mut().options_mut().extensions;
+        extensions.insert(clock);
+        extensions.insert(SessionFormat(format));
     }
 
     /// Tells the system catalog what this session sees now, and what time it is.
@@ -257,6 +275,7 @@ impl Session {
         self.system.set_prepared(prepared.collect());
         self.system
             .refresh(self.catalog_state(), &self.settings, &self.user);
+        self.set_clock();
         let fresh = SessionContext::new_with_state(self.state.clone()).state();
         self.state = fresh;
     }

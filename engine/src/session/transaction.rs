@@ -75,6 +75,7 @@ impl Session {
     pub(super) async fn open_transaction(&mut self) -> Result<(), PgError> {
         if self.transaction.is_none() {
             self.transaction = Some(self.engine.catalog.begin());
+            self.transaction_micros = Some(chrono::Utc::now().timestamp_micros());
         }
         self.refresh_view();
         Ok(())

@@ -1,8 +1,11 @@
 //! The functions of a SELECT list, a file each.
 
 pub mod call;
+pub mod columns;
+pub mod overload;
 pub mod predict;
 pub mod predict_proba;
 pub mod predict_struct;
 #[cfg(test)]
 mod tests;
+pub mod time;

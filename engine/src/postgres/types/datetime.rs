@@ -1,9 +1,9 @@
 //! How do dates, times and moments look as text in each `datestyle`?
 
-use super::calendar::{day_of, weekday};
 use super::number::{push_padded, push_two_digits};
 use super::settings::{DateFormat, DateOrder, DateStyle};
-use super::zone::{OffsetCache, Zone, push_offset};
+use tarn_udfs::time::calendar::{day_of, weekday};
+use tarn_udfs::time::zone::{OffsetCache, Zone, push_offset};
 
 pub(super) const MICROS_PER_SECOND: i64 = 1_000_000;
 pub(super) const SECONDS_PER_DAY: i64 = 86_400;
@@ -202,8 +202,8 @@ pub(super) fn push_fraction(out: &mut Vec<u8>, micros: u32) {
 mod tests {
     use super::{Moment, push_date, push_time, push_timestamp, push_timestamptz};
     use crate::postgres::types::settings::DateStyle;
-    use crate::postgres::types::zone::{OffsetCache, Zone};
     use chrono_tz::Tz;
+    use tarn_udfs::time::zone::{OffsetCache, Zone};
 
     fn style(text: &str) -> DateStyle {
         DateStyle::default().changed_by(text).unwrap()

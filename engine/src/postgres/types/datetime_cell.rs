@@ -18,7 +18,7 @@ use super::datetime::{
 use super::error::{DATETIME_OVERFLOW, NOT_SUPPORTED, ValueError};
 use super::interval::{Interval, push_interval};
 use super::settings::Format;
-use super::zone::OffsetCache;
+use tarn_udfs::time::zone::OffsetCache;
 
 const MILLIS_PER_DAY: i64 = 86_400_000;
 

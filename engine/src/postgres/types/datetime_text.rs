@@ -1,10 +1,10 @@
 //! How is text such as `2024-03-10 01:02:03-05` or `Mar 10, 2024 1:02 PM EST` read?
 
-use super::calendar::{Day, days_of_month, days_since_epoch};
 use super::datetime::{MICROS_PER_DAY, MICROS_PER_SECOND, SECONDS_PER_DAY};
 use super::error::{DATETIME_OVERFLOW, INVALID_DATETIME, ValueError};
 use super::settings::{DateOrder, FormatSettings};
-use super::zone::Zone;
+use tarn_udfs::time::calendar::{Day, days_of_month, days_since_epoch};
+use tarn_udfs::time::zone::{Zone, abbreviation};
 
 /// 4713-01-01 BC, the first day PostgreSQL knows.
 const DAYS_MIN: i64 = -2_440_550;
@@ -34,32 +34,6 @@ const WEEKDAYS: [&str; 7] = [
     "thursday",
     "friday",
     "saturday",
-];
-
-/// (abbreviation, seconds east of UTC), PostgreSQL's default set for North America and Europe.
-const ABBREVIATIONS: [(&str, i32); 22] = [
-    ("est", -18_000),
-    ("edt", -14_400),
-    ("cst", -21_600),
-    ("cdt", -18_000),
-    ("mst", -25_200),
-    ("mdt", -21_600),
-    ("pst", -28_800),
-    ("pdt", -25_200),
-    ("akst", -32_400),
-    ("akdt", -28_800),
-    ("hst", -36_000),
-    ("ast", -14_400),
-    ("adt", -10_800),
-    ("nst", -12_600),
-    ("ndt", -9_000),
-    ("wet", 0),
-    ("west", 3600),
-    ("bst", 3600),
-    ("cet", 3600),
-    ("cest", 7200),
-    ("eet", 7200),
-    ("eest", 10_800),
 ];
 
 /// Reads a `date` as days since 1970; the infinities are the extremes of i32.
@@ -661,8 +635,8 @@ fn zone_named(word: &str) -> Option<Zone> {
     if matches!(word, "z" | "zulu" | "utc" | "gmt" | "ut" | "uct") {
         return Some(Zone::UTC);
     }
-    if let Some((_, offset)) = ABBREVIATIONS.iter().find(|(name, _)| *name == word) {
-        return Some(Zone::Fixed(*offset));
+    if let Some(offset) = abbreviation(word) {
+        return Some(Zone::Fixed(offset));
     }
     word.contains('/').then(|| Zone::named(word)).flatten()
 }

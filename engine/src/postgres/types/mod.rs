@@ -5,7 +5,7 @@
 
 pub(in crate::postgres) mod builder;
 mod bytes;
-mod calendar;
+pub mod cast;
 mod cell;
 mod datetime;
 mod datetime_cell;
@@ -24,6 +24,5 @@ mod quoting;
 pub mod row;
 pub mod settings;
 mod text_cell;
-pub mod zone;
 
 pub use bytes::fit_text;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::zone::Zone;
+use tarn_udfs::time::zone::Zone;
 
 /// Format code of one column or parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -2,8 +2,8 @@
 
 use super::{parse_date, parse_time, parse_timestamp, parse_timestamptz};
 use crate::postgres::types::settings::{DateStyle, FormatSettings};
-use crate::postgres::types::zone::Zone;
 use chrono_tz::Tz;
+use tarn_udfs::time::zone::Zone;
 
 fn settings(style: &str, zone: Tz) -> FormatSettings {
     FormatSettings {

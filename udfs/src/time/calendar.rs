@@ -9,15 +9,18 @@ const DAYS_TO_EPOCH: i64 = 719_468;
 
 /// A day of the calendar; `year` is astronomical, so 0 is 1 BC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Day {
+pub struct Day {
+    /// 0 is 1 BC
     pub year: i64,
+    /// from 1
     pub month: u32,
+    /// from 1
     pub day: u32,
 }
 
 /// The calendar day of a count of days since 1970.
 #[inline]
-pub(super) fn day_of(days: i64) -> Day {
+pub fn day_of(days: i64) -> Day {
     let shifted = days + DAYS_TO_EPOCH;
     let era = shifted.div_euclid(DAYS_PER_ERA);
     let of_era = shifted.rem_euclid(DAYS_PER_ERA) as u32;
@@ -36,7 +39,7 @@ pub(super) fn day_of(days: i64) -> Day {
 }
 
 /// Days since 1970 of a calendar day.
-pub(super) fn days_since_epoch(day: Day) -> i64 {
+pub fn days_since_epoch(day: Day) -> i64 {
     let year = if day.month <= 2 {
         day.year - 1
     } else {
@@ -51,7 +54,7 @@ pub(super) fn days_since_epoch(day: Day) -> i64 {
 }
 
 /// 28 to 31.
-pub(super) fn days_of_month(year: i64, month: u32) -> u32 {
+pub fn days_of_month(year: i64, month: u32) -> u32 {
     match month {
         4 | 6 | 9 | 11 => 30,
         2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
@@ -61,8 +64,31 @@ pub(super) fn days_of_month(year: i64, month: u32) -> u32 {
 }
 
 /// 0 is Sunday.
-pub(super) fn weekday(days: i64) -> usize {
+pub fn weekday(days: i64) -> usize {
     (days + 4).rem_euclid(7) as usize
+}
+
+/// The year of ISO 8601 that a day belongs to, and its week of that year from 1.
+pub fn iso_week(days: i64) -> (i64, i64) {
+    // A week belongs to the year of its Thursday.
+    let thursday = days - (days + 3).rem_euclid(7) + 3;
+    let year = day_of(thursday).year;
+    (year, (thursday - new_year(year)) / 7 + 1)
+}
+
+/// The Monday of the first week of a year of ISO 8601.
+pub fn iso_new_year(year: i64) -> i64 {
+    let fourth = new_year(year) + 3;
+    fourth - (fourth + 3).rem_euclid(7)
+}
+
+/// Days since 1970 of the first of January.
+pub fn new_year(year: i64) -> i64 {
+    days_since_epoch(Day {
+        year,
+        month: 1,
+        day: 1,
+    })
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@ use std::fmt;
 use chrono::{DateTime, LocalResult, NaiveDateTime, Offset, TimeZone};
 use chrono_tz::{OffsetName, TZ_VARIANTS, Tz};
 
+use crate::error::FunctionError;
+
 use super::calendar::{Day, day_of, days_of_month, days_since_epoch, weekday};
 
 /// Seconds before 1970 that chrono can hold; moments before have the offset of the border.
@@ -16,6 +18,32 @@ const TABLE_END_SECONDS: i64 = 4_070_908_800;
 const LIKE_YEARS: std::ops::Range<i64> = 2060..2088;
 const OFFSET_SECONDS_MAX: i32 = 16 * 3600;
 const SECONDS_PER_DAY: i64 = 86_400;
+
+/// (abbreviation, seconds east of UTC), PostgreSQL's default set for North America and Europe.
+const ABBREVIATIONS: [(&str, i32); 22] = [
+    ("est", -18_000),
+    ("edt", -14_400),
+    ("cst", -21_600),
+    ("cdt", -18_000),
+    ("mst", -25_200),
+    ("mdt", -21_600),
+    ("pst", -28_800),
+    ("pdt", -25_200),
+    ("akst", -32_400),
+    ("akdt", -28_800),
+    ("hst", -36_000),
+    ("ast", -14_400),
+    ("adt", -10_800),
+    ("nst", -12_600),
+    ("ndt", -9_000),
+    ("wet", 0),
+    ("west", 3600),
+    ("bst", 3600),
+    ("cet", 3600),
+    ("cest", 7200),
+    ("eet", 7200),
+    ("eest", 10_800),
+];
 
 /// A time zone of the IANA database, or a fixed distance from UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +77,7 @@ impl Zone {
     }
 
     /// A zone of the IANA database by its name in any case.
-    pub(super) fn named(name: &str) -> Option<Zone> {
+    pub fn named(name: &str) -> Option<Zone> {
         let exact = name.parse::<Tz>().ok();
         let found = exact.or_else(|| {
             TZ_VARIANTS
@@ -91,6 +119,38 @@ impl Zone {
         let [hours, minutes, seconds] = parts;
         let total = hours * 3600 + minutes * 60 + seconds;
         (minutes < 60 && seconds < 60 && total < OFFSET_SECONDS_MAX).then_some(sign * total)
+    }
+
+    /// The zone that `AT TIME ZONE 'name'` means, or 22023.
+    ///
+    /// A name of the IANA database, an abbreviation, or POSIX's form, whose distance is to the west.
+    pub fn of_name(text: &str) -> Result<Zone, FunctionError> {
+        let name = text.trim().to_ascii_lowercase();
+        if let Some(offset) = abbreviation(&name) {
+            return Ok(Zone::Fixed(offset));
+        }
+        if matches!(name.as_str(), "utc" | "z" | "gmt" | "zulu") {
+            return Ok(Zone::UTC);
+        }
+        if let Some(zone) = Zone::named(text.trim()) {
+            return Ok(zone);
+        }
+        Zone::posix(&name).ok_or_else(|| {
+            FunctionError::new("22023", format!("time zone \"{text}\" not recognized"))
+        })
+    }
+
+    /// `<+02>-02`, `UTC+3` and `+05:30`, without daylight saving time.
+    fn posix(name: &str) -> Option<Zone> {
+        let distance = match name.strip_prefix('<') {
+            Some(quoted) => quoted.split_once('>')?.1,
+            None => name.trim_start_matches(|letter: char| letter.is_ascii_alphabetic()),
+        };
+        let west = match distance.as_bytes().first()? {
+            b'+' | b'-' => Zone::parse_offset(distance.as_bytes())?,
+            _ => Zone::parse_offset(format!("+{distance}").as_bytes())?,
+        };
+        Some(Zone::Fixed(-west))
     }
 
     /// Seconds east of UTC at a moment, given in seconds since 1970 UTC.
@@ -162,18 +222,18 @@ impl fmt::Display for Zone {
 }
 
 /// `+05`, `+05:30`, `-04:56:02`: as short as the offset allows.
-pub(super) fn push_offset(out: &mut Vec<u8>, offset_seconds: i32) {
+pub fn push_offset(out: &mut Vec<u8>, offset_seconds: i32) {
     let absolute = offset_seconds.unsigned_abs();
     out.push(if offset_seconds < 0 { b'-' } else { b'+' });
     let (hours, minutes, seconds) = (absolute / 3600, absolute / 60 % 60, absolute % 60);
-    super::number::push_two_digits(out, hours);
+    push_two_digits(out, hours);
     if minutes != 0 || seconds != 0 {
         out.push(b':');
-        super::number::push_two_digits(out, minutes);
+        push_two_digits(out, minutes);
     }
     if seconds != 0 {
         out.push(b':');
-        super::number::push_two_digits(out, seconds);
+        push_two_digits(out, seconds);
     }
 }
 
@@ -211,6 +271,19 @@ fn like_moment(seconds: i64) -> i64 {
     }
 }
 
+fn push_two_digits(out: &mut Vec<u8>, number: u32) {
+    let number = (number % 100) as u8;
+    out.extend_from_slice(&[b'0' + number / 10, b'0' + number % 10]);
+}
+
+/// Seconds east of UTC of `est` and its like, in lower case.
+pub fn abbreviation(word: &str) -> Option<i32> {
+    ABBREVIATIONS
+        .iter()
+        .find(|(name, _)| *name == word)
+        .map(|(_, offset)| *offset)
+}
+
 fn small_number(digits: &[u8]) -> Option<i32> {
     if digits.is_empty() || digits.len() > 2 || !digits.iter().all(u8::is_ascii_digit) {
         return None;
@@ -223,7 +296,7 @@ fn small_number(digits: &[u8]) -> Option<i32> {
 }
 
 /// Remembers the offset of days, so a column of moments does not search the zone's table for each.
-pub(super) struct OffsetCache {
+pub struct OffsetCache {
     zone: Zone,
     days: [Cell<(i64, i32)>; CACHED_DAYS],
 }
@@ -236,14 +309,16 @@ const CHANGES: i32 = i32::MAX;
 const NO_DAY: i64 = i64::MAX;
 
 impl OffsetCache {
-    pub(super) fn new(zone: Zone) -> OffsetCache {
+    /// A cache that remembers nothing yet.
+    pub fn new(zone: Zone) -> OffsetCache {
         OffsetCache {
             zone,
             days: std::array::from_fn(|_| Cell::new((NO_DAY, 0))),
         }
     }
 
-    pub(super) fn offset_at(&self, utc_seconds: i64) -> i32 {
+    /// Seconds east of UTC at a moment, given in seconds since 1970 UTC.
+    pub fn offset_at(&self, utc_seconds: i64) -> i32 {
         if let Zone::Fixed(offset) = self.zone {
             return offset;
         }
