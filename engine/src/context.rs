@@ -12,7 +12,9 @@ use tarn_udfs::model::registry::ModelSource;
 
 use crate::config::Config;
 use crate::error::PgError;
+use crate::plan::casts::Casts;
 use crate::plan::interrupt::YieldInJoins;
+use crate::plan::interval_order::IntervalOrder;
 use crate::plan::time_operators::TimeOperators;
 
 /// How many of the largest users of memory an out-of-memory error names.
@@ -56,7 +58,8 @@ pub fn base_state(
         .with_runtime_env(runtime)
         .with_expr_planners(vec![Arc::new(TimeOperators)])
         .with_default_features()
-        .with_analyzer_rule(crate::plan::casts::rule())
+        .with_analyzer_rule(Arc::new(Casts))
+        .with_analyzer_rule(Arc::new(IntervalOrder))
         .with_physical_optimizer_rule(Arc::new(YieldInJoins))
         .build();
     Ok(with_functions(state, &models))

@@ -22,10 +22,7 @@ pub fn scalar_functions(source: &Arc<dyn ModelSource>) -> Vec<ScalarUDF> {
         ScalarUDF::from(scalar::predict_proba::PredictProba::new(source)),
         ScalarUDF::from(scalar::predict_struct::PredictStruct::new(source)),
     ];
-    functions.extend(
-        scalar::time::FUNCTIONS
-            .iter()
-            .map(|function| function.udf()),
-    );
+    let folders = [scalar::template::FUNCTIONS, scalar::time::FUNCTIONS];
+    functions.extend(folders.into_iter().flatten().map(|function| function.udf()));
     functions
 }

@@ -8,6 +8,7 @@ pub mod bind_calls;
 pub mod casts;
 pub mod files;
 pub mod interrupt;
+pub mod interval_order;
 pub mod literals;
 pub mod names;
 pub mod origins;
@@ -214,7 +215,7 @@ impl<'a> Planner<'a> {
         };
         let planner = SqlToRel::new_with_options(&relations, parser_options());
         let planned = planner.sql_to_expr(expression, schema, &mut PlannerContext::new())?;
-        Ok(casts::rewrite(planned, schema)?.data)
+        Ok(casts::rewrite(planned, schema)?)
     }
 
     fn bind_calls(&mut self, statement: &mut ast::Statement) -> Result<(), PgError> {

@@ -142,7 +142,7 @@ fn plan(operation: &Operation) -> Result<Option<Expr>> {
         _ => return Ok(None),
     };
     let Some((function, order)) = meaning else {
-        return Err(missing(operation).into());
+        return Err(missing(operation, left, right).into());
     };
     let (first, second) = match order {
         Order::AsWritten => (operation.left, operation.right),
@@ -248,18 +248,25 @@ fn quotient(left: Side, right: Side) -> Option<Meaning> {
     }
 }
 
-fn missing(operation: &Operation) -> FunctionError {
+fn missing(operation: &Operation, left: Side, right: Side) -> FunctionError {
     let name = |data_type: Option<&DataType>| data_type.map_or("unknown", sql_name);
-    FunctionError::new(
-        "42883",
-        format!(
-            "operator does not exist: {} {} {}",
-            name(operation.left_type.as_ref()),
-            operation.op,
-            name(operation.right_type.as_ref()),
-        ),
-    )
-    .with_hint(
+    let shown = format!(
+        "{} {} {}",
+        name(operation.left_type.as_ref()),
+        operation.op,
+        name(operation.right_type.as_ref()),
+    );
+    let takes_several = matches!(operation.op, BinaryOperator::Plus | BinaryOperator::Minus)
+        && matches!(
+            (left, right),
+            (Side::Date | Side::Time, Side::Unknown) | (Side::Unknown, Side::Date | Side::Time)
+        );
+    if takes_several {
+        return FunctionError::new("42725", format!("operator is not unique: {shown}")).with_hint(
+            "Could not choose a best candidate operator. You might need to add explicit type casts.",
+        );
+    }
+    FunctionError::new("42883", format!("operator does not exist: {shown}")).with_hint(
         "No operator matches the given name and argument types. You might need to add explicit type casts.",
     )
 }

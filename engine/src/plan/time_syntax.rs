@@ -136,7 +136,7 @@ fn make_interval(function: &mut Function) -> Result<(), PgError> {
     let has_names = list
         .args
         .iter()
-        .any(|argument| matches!(argument, FunctionArg::Named { .. }));
+        .any(|argument| !matches!(argument, FunctionArg::Unnamed(_)));
     if !is_called || !has_names {
         return Ok(());
     }
@@ -144,7 +144,12 @@ fn make_interval(function: &mut Function) -> Result<(), PgError> {
     let mut places: [Option<FunctionArgExpr>; INTERVAL_PARTS.len()] = Default::default();
     for (at, argument) in list.args.iter().enumerate() {
         let (place, value) = match argument {
-            FunctionArg::Named { name, arg, .. } => {
+            FunctionArg::Named { name, arg, .. }
+            | FunctionArg::ExprNamed {
+                name: Expr::Identifier(name),
+                arg,
+                ..
+            } => {
                 let name = fold(name);
                 let place = INTERVAL_PARTS.iter().position(|part| *part == name);
                 (place.ok_or_else(|| unknown_part(&name))?, arg)

@@ -147,8 +147,10 @@ fn entry(name: &str, documentation: Option<&Documentation>) -> Option<(String, (
 }
 
 fn scalars(state: &SessionState) -> Entries {
-    let all = state.scalar_functions().values();
-    all.filter_map(|f| entry(f.name(), f.documentation()))
+    // DataFusion's functions keep their aliases where ours have taken the name.
+    let all = state.scalar_functions().iter();
+    all.filter(|(registered, f)| registered.as_str() == f.name())
+        .filter_map(|(_, f)| entry(f.name(), f.documentation()))
         .collect()
 }
 

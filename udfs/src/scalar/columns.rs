@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow::array::StringBuilder;
 use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, PrimitiveArray, StringArray};
 use arrow::buffer::NullBuffer;
-use arrow::datatypes::{DataType, Field, FieldRef};
+use arrow::datatypes::{DataType, Field, FieldRef, Int32Type};
 use datafusion::common::{exec_err, internal_err};
 use datafusion::error::Result;
 use datafusion::logical_expr::{
@@ -93,6 +93,19 @@ impl Columns<'_> {
     /// An argument of this type.
     pub fn primitive<T: ArrowPrimitiveType>(&self, at: usize) -> &PrimitiveArray<T> {
         self.arrays[at].as_primitive()
+    }
+
+    /// Is an argument of text?
+    pub fn is_text(&self, at: usize) -> bool {
+        *self.arrays[at].data_type() == DataType::Utf8
+    }
+
+    /// An integer argument, or what it is if the call does not have it.
+    pub fn integer_or(&self, at: usize, row: usize, absent: i32) -> i32 {
+        match self.arrays.get(at) {
+            Some(array) => array.as_primitive::<Int32Type>().value(row),
+            None => absent,
+        }
     }
 
     /// The type of an argument.
@@ -236,7 +249,13 @@ impl ScalarUDFImpl for Registered {
     }
 
     fn coerce_types(&self, arguments: &[DataType]) -> Result<Vec<DataType>> {
-        Ok(resolve(self.name(), self.function.overloads, arguments)?.targets(arguments))
+        // A call that means none of the forms is refused with its own error by `return_field_from_args`.
+        Ok(
+            match resolve(self.name(), self.function.overloads, arguments) {
+                Ok(overload) => overload.targets(arguments),
+                Err(_) => arguments.to_vec(),
+            },
+        )
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {

@@ -6,6 +6,7 @@ pub mod overload;
 pub mod predict;
 pub mod predict_proba;
 pub mod predict_struct;
+pub mod template;
 #[cfg(test)]
 mod tests;
 pub mod time;

@@ -93,6 +93,8 @@ impl Kind {
             (Kind::Int4, DataType::Int8 | DataType::Int16 | DataType::UInt8 | DataType::UInt16) => {
                 Some(1)
             }
+            // Counts that PostgreSQL gives as integer are bigint here.
+            (Kind::Int4, kind) if kind.is_integer() => Some(5),
             (Kind::Int8, kind) if kind.is_integer() => Some(2),
             (Kind::Numeric, DataType::Decimal128(..)) => Some(0),
             (Kind::Numeric, kind) if kind.is_integer() || kind.is_decimal() => Some(3),

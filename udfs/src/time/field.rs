@@ -64,16 +64,31 @@ impl Field {
         })
     }
 
+    /// The field at which `date_trunc` cuts, or 22023.
+    pub fn to_cut_at(word: &str, type_name: &str) -> Result<Field, FunctionError> {
+        match Field::of(word, type_name)? {
+            Field::Epoch
+            | Field::Dow
+            | Field::Isodow
+            | Field::Doy
+            | Field::Isoyear
+            | Field::Julian => Err(unknown(word, type_name)),
+            field => Ok(field),
+        }
+    }
+
     /// The field of a word, or 22023 in the words of PostgreSQL.
     pub fn of(word: &str, type_name: &str) -> Result<Field, FunctionError> {
-        Field::parse(word).ok_or_else(|| {
-            let word = word.to_ascii_lowercase();
-            FunctionError::new(
-                "22023",
-                format!("unit \"{word}\" not recognized for type {type_name}"),
-            )
-        })
+        Field::parse(word).ok_or_else(|| unknown(word, type_name))
     }
+}
+
+fn unknown(word: &str, type_name: &str) -> FunctionError {
+    let word = word.to_ascii_lowercase();
+    FunctionError::new(
+        "22023",
+        format!("unit \"{word}\" not recognized for type {type_name}"),
+    )
 }
 
 /// 0A000: a field that this type does not have.

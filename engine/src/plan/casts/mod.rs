@@ -7,13 +7,12 @@ mod datetime;
 pub mod format;
 mod text;
 
-use std::sync::Arc;
-
 use datafusion::arrow::datatypes::FieldRef;
 use datafusion::common::DFSchema;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::error::Result;
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Cast, Expr, ExprSchemable, LogicalPlan};
 use datafusion::optimizer::AnalyzerRule;
@@ -39,14 +38,7 @@ pub struct Casts;
 
 impl AnalyzerRule for Casts {
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
-        let rewritten = plan.transform_up_with_subqueries(|node| {
-            let mut schema = merge_schema(&node.inputs());
-            if let LogicalPlan::TableScan(scan) = &node {
-                schema.merge(&scan.projected_schema);
-            }
-            node.map_expressions(|expr| rewrite(expr, &schema))
-        })?;
-        rewritten.data.recompute_schema()
+        rewrite_expressions(plan, rewrite_one)
     }
 
     fn name(&self) -> &str {
@@ -54,22 +46,34 @@ impl AnalyzerRule for Casts {
     }
 }
 
-/// Applies the rules to every cast of an expression.
-pub fn rewrite(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
-    // A rewritten expression keeps the name by which the nodes above refer to it.
-    let name = expr.schema_name().to_string();
-    let is_named = !matches!(expr, Expr::Alias(_) | Expr::Column(_));
-    let rewritten = expr.transform_up(|inner| rewrite_one(inner, schema))?;
-    if !rewritten.transformed || !is_named {
-        return Ok(rewritten);
-    }
-    rewritten.map_data(|data| {
-        if data.schema_name().to_string() == name {
-            Ok(data)
-        } else {
-            Ok(data.alias(name))
+/// What a rule makes of one expression, whose parts it has been asked about before.
+pub type Rewrite = fn(Expr, &DFSchema) -> Result<Transformed<Expr>>;
+
+/// Applies a rewrite to every expression of a plan.
+pub fn rewrite_expressions(plan: LogicalPlan, one: Rewrite) -> Result<LogicalPlan> {
+    let rewritten = plan.transform_up_with_subqueries(|node| {
+        let mut schema = merge_schema(&node.inputs());
+        if let LogicalPlan::TableScan(scan) = &node {
+            schema.merge(&scan.projected_schema);
         }
-    })
+        // A rewritten expression keeps the name by which the nodes above refer to it.
+        let names = NamePreserver::new(&node);
+        let node = node.map_expressions(|expr| {
+            let name = names.save(&expr);
+            let rewritten = expr.transform_up(|inner| one(inner, &schema))?;
+            Ok(rewritten.update_data(|data| name.restore(data)))
+        })?;
+        match node.transformed {
+            true => node.map_data(LogicalPlan::recompute_schema),
+            false => Ok(node),
+        }
+    })?;
+    Ok(rewritten.data)
+}
+
+/// Applies the rules to every cast of an expression.
+pub fn rewrite(expr: Expr, schema: &DFSchema) -> Result<Expr> {
+    Ok(expr.transform_up(|inner| rewrite_one(inner, schema))?.data)
 }
 
 fn rewrite_one(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
@@ -94,9 +98,4 @@ fn rewrite_one(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         }
     }
     Ok(Transformed::no(expr))
-}
-
-/// The rule for a session's state.
-pub fn rule() -> Arc<dyn AnalyzerRule + Send + Sync> {
-    Arc::new(Casts)
 }

@@ -1,6 +1,6 @@
 //! `date_trunc('month', value [, zone])`: a moment or an interval without what is smaller than a field.
 
-use arrow::array::{Array, ArrayRef};
+use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, IntervalMonthDayNanoType, TimestampMicrosecondType};
 use datafusion::error::Result;
 use datafusion::logical_expr::Volatility;
@@ -50,12 +50,15 @@ fn moments(columns: &Columns, session_zone: Zone) -> Result<ArrayRef> {
         truncated_moment(field, micros, zone)?.ok_or_else(|| unsupported(word, type_name).into())
     };
     let constant = words.iter().next().flatten();
-    let constant_field = constant.and_then(Field::parse);
+    let constant_field = match constant {
+        Some(word) => Some(Field::to_cut_at(word, type_name)?),
+        None => None,
+    };
     columns.map::<TimestampMicrosecondType>(|row| {
         let word = words.value(row);
         let field = match constant_field {
             Some(field) if constant == Some(word) => field,
-            _ => Field::of(word, type_name)?,
+            _ => Field::to_cut_at(word, type_name)?,
         };
         let zone = match zones {
             Some(zones) => Zone::of_name(zones.value(row))?,
@@ -127,7 +130,7 @@ fn intervals(columns: &Columns) -> Result<ArrayRef> {
     );
     columns.map::<IntervalMonthDayNanoType>(|row| {
         let word = words.value(row);
-        let field = Field::of(word, "interval")?;
+        let field = Field::to_cut_at(word, "interval")?;
         let interval = Interval::of_arrow(values.value(row));
         let truncated = truncated_interval(field, interval).ok_or_else(|| {
             let error = unsupported(word, "interval");

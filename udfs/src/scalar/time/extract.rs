@@ -1,6 +1,6 @@
 //! `extract(field FROM value)` as `numeric`, and `date_part('field', value)` as `double precision`.
 
-use arrow::array::{Array, ArrayRef, StringArray};
+use arrow::array::{Array, StringArray};
 use arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, Float64Type, IntervalMonthDayNanoType,
     Time64MicrosecondType, TimestampMicrosecondType,
@@ -15,6 +15,7 @@ use crate::time::field::{Field, unsupported};
 use crate::time::interval::Interval;
 use crate::time::moment::{self, MICROS_PER_SECOND};
 use crate::time::parts;
+use crate::time::zone::Zone;
 
 /// Digits of a part: an epoch in microseconds, or a Julian date with its decimals.
 const PRECISION: u8 = 38;
@@ -158,22 +159,26 @@ fn parts_of<'a>(columns: &'a Columns) -> Result<Parts<'a>> {
                 finite(parts::of_moment(field, micros), field, true, &fields, row)
             })
         }
-        _ => {
-            let moments = columns.primitive::<TimestampMicrosecondType>(1);
-            Box::new(move |row| {
-                let (field, micros) = (fields.at(row)?, moments.value(row));
-                if !moment::is_finite(micros) {
-                    return infinite(field, micros < 0, is_extract);
-                }
-                let offset = zone.offset_at(micros.div_euclid(MICROS_PER_SECOND));
-                let local = micros + i64::from(offset) * MICROS_PER_SECOND;
-                let part = match field {
-                    Field::Epoch => Some(i128::from(micros)),
-                    _ => parts::of_offset(field, offset).or_else(|| parts::of_moment(field, local)),
-                };
-                finite(part, field, true, &fields, row)
-            })
+        _ => in_zone(columns, fields, zone),
+    })
+}
+
+/// Parts of moments as the clocks of the session's zone show them.
+fn in_zone<'a>(columns: &'a Columns, fields: Fields<'a>, zone: Zone) -> Parts<'a> {
+    let is_extract = columns.gives.is_decimal();
+    let moments = columns.primitive::<TimestampMicrosecondType>(1);
+    Box::new(move |row| {
+        let (field, micros) = (fields.at(row)?, moments.value(row));
+        if !moment::is_finite(micros) {
+            return infinite(field, micros < 0, is_extract);
         }
+        let offset = zone.offset_at(micros.div_euclid(MICROS_PER_SECOND));
+        let local = micros + i64::from(offset) * MICROS_PER_SECOND;
+        let part = match field {
+            Field::Epoch => Some(i128::from(micros)),
+            _ => parts::of_offset(field, offset).or_else(|| parts::of_moment(field, local)),
+        };
+        finite(part, field, true, &fields, row)
     })
 }
 
