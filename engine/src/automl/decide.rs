@@ -10,7 +10,7 @@ use super::calibrate::{Calibrated, Stated, calibrate};
 use super::candidates::Portfolio;
 use super::ensemble::Share;
 use super::error::TrainError;
-use super::judge::{Division, Judged, divide, judge_search, judge_setting};
+use super::judge::{Division, Judged, divide, judge_search, judge_setting, nested_factor};
 use super::metric::{Measured, Metric};
 use super::problem::Problem;
 use super::refit::{Winner, rounds_of, winners};
@@ -36,7 +36,11 @@ pub struct Outcome {
     pub trials: Vec<Trial>,
     /// Shares of the winners.
     pub shares: Vec<Share>,
-    /// What is fitted on all rows.
+    /// Fits per winner, for those that gain from seeds.
+    pub bags: usize,
+    /// Most rows to fit in the end; `None` is all.
+    pub refit_rows_max: Option<usize>,
+    /// What is fitted in the end.
     pub winners: Vec<Winner>,
     /// Answers on rows that no choice has seen.
     pub judged: Judged,
@@ -169,6 +173,8 @@ fn decide_by_name(
     Ok(Outcome {
         trials: vec![trial],
         shares,
+        bags: 1,
+        refit_rows_max: None,
         winners: vec![winner],
         judged,
         calibrated: None,
@@ -196,6 +202,7 @@ fn decide_by_search(
         metric: prepared.metric,
         seed: spec.seed(),
         refit_factor: 1.2 * problem.data.rows() as f64 / train_rows.max(1) as f64,
+        judgement_factor: nested_factor(division, folds.len()),
     };
     let portfolio = Portfolio {
         task: problem.task,
@@ -210,17 +217,20 @@ fn decide_by_search(
         progress.borrow_mut().tell(line);
     };
     let budget = search_budget(training, groups);
-    let found = search(&task, &portfolio, budget, training.workshop, &tell)?;
-    let judged = judge_search(training.workshop, &task, &found, folds.len().clamp(2, 5))?;
+    let refit = &spec.options.refit;
+    let found = search(&task, &portfolio, budget, refit, training.workshop, &tell)?;
+    let judged = judge_search(training.workshop, &task, &found)?;
     let winners = winners(&found);
     let Found {
         trials,
-        shares,
+        plan,
         ended,
     } = found;
     Ok(Outcome {
         trials,
-        shares,
+        shares: plan.shares,
+        bags: plan.bags,
+        refit_rows_max: plan.rows_max,
         winners,
         judged,
         calibrated: None,
@@ -236,6 +246,18 @@ fn search_budget(training: &Training<'_>, groups: bool) -> Budget {
         started: training.started,
         timeout: options.timeout.map(|timeout| timeout.mul_f64(share)),
         trials_max: options.trials_max,
+    }
+}
+
+/// The rows that the winners are fitted on: all, or a sample by content hash when time or statement allow no more.
+pub fn refit_rows(problem: &Problem, rows_max: Option<usize>, seed: u64) -> Vec<u32> {
+    let rows = problem.all_rows();
+    match rows_max {
+        Some(most) if most < rows.len() => {
+            let share = most as f64 / rows.len() as f64;
+            problem.split_rows(seed ^ 0xF17).cut(&rows, share).valid
+        }
+        _ => rows,
     }
 }
 

@@ -6,7 +6,7 @@
 /// Most selection steps, hence the finest share is one part in this many.
 const STEPS_MAX: usize = 20;
 /// Most different trials in a blend: scoring pays for each.
-const MEMBERS_MAX: usize = 4;
+pub const MEMBERS_MAX: usize = 4;
 /// Relative improvement below which a further step does not pay.
 const GAIN_MIN: f64 = 2e-4;
 
@@ -19,10 +19,15 @@ pub struct Share {
     pub weight: f64,
 }
 
-/// Chooses shares that minimise `loss` over blends of `answers`; answers that are `None` cannot join.
+/// Chooses shares that minimise `loss` over blends of at most `members_max` of the `answers`; answers that are `None`
+/// cannot join.
 ///
 /// Deterministic: equal losses go to the earlier trial.
-pub fn select(answers: &[Option<&[f64]>], loss: impl Fn(&[f64]) -> f64) -> Vec<Share> {
+pub fn select(
+    answers: &[Option<&[f64]>],
+    members_max: usize,
+    loss: impl Fn(&[f64]) -> f64,
+) -> Vec<Share> {
     let singles: Vec<(usize, f64)> = answers
         .iter()
         .enumerate()
@@ -46,7 +51,7 @@ pub fn select(answers: &[Option<&[f64]>], loss: impl Fn(&[f64]) -> f64) -> Vec<S
         let members = counts.iter().filter(|&&count| count > 0).count();
         let mut step: Option<(usize, f64)> = None;
         for &trial in &pool {
-            if counts[trial] == 0 && members >= MEMBERS_MAX {
+            if counts[trial] == 0 && members >= members_max {
                 continue;
             }
             let answer = answers[trial].unwrap_or_default();
@@ -115,6 +120,7 @@ mod tests {
         let poor = vec![0.0; 100];
         let shares = select(
             &[Some(&poor), Some(&high), None, Some(&low)],
+            MEMBERS_MAX,
             squared_error(&truth),
         );
         assert_eq!(
@@ -129,12 +135,12 @@ mod tests {
     fn a_lone_trial_has_all_shares() {
         let answer = [1.0, 2.0];
         assert_eq!(
-            select(&[None, Some(&answer)], |_| 1.0),
+            select(&[None, Some(&answer)], MEMBERS_MAX, |_| 1.0),
             [Share {
                 trial: 1,
                 weight: 1.0
             }]
         );
-        assert!(select(&[None], |_| 1.0).is_empty());
+        assert!(select(&[None], MEMBERS_MAX, |_| 1.0).is_empty());
     }
 }

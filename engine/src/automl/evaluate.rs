@@ -41,6 +41,16 @@ pub struct Workshop<'a> {
     pub limits: &'a FitLimits,
 }
 
+impl Workshop<'_> {
+    /// Threads that the statement may use.
+    pub fn threads(&self) -> usize {
+        match self.limits.threads_max {
+            0 => self.queue.threads(),
+            most => most.min(self.queue.threads()),
+        }
+    }
+}
+
 /// The label scale that a candidate learns on.
 pub fn target_of(candidate: &Candidate) -> TargetScale {
     TargetScale {

@@ -17,7 +17,7 @@ use tarn_udfs::model::signature::Signature;
 use tarn_udfs::model::trained::{Member, TrainedModel};
 
 use super::candidates::{Candidate, Portfolio};
-use super::decide::{Decided, decide, reported};
+use super::decide::{Decided, decide, refit_rows, reported};
 use super::error::TrainError;
 use super::evaluate::{ask, data_of, target_of};
 use super::groups::{AUTOML_ROWS_MIN, Group, NAMED_ROWS_MIN, judge_sizes, sample, without_labels};
@@ -96,7 +96,7 @@ pub fn train(
         training.workshop,
         &problem,
         &outcome.winners,
-        &problem.all_rows(),
+        &refit_rows(&problem, outcome.refit_rows_max, training.spec.seed()),
         training.spec.seed(),
     )?;
     let importance = source_importance(

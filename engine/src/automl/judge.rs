@@ -4,7 +4,7 @@
 //! settings, rounds and blend were chosen without it (nested cross-validation).
 
 use super::candidates::Candidate;
-use super::ensemble;
+use super::ensemble::{self, MEMBERS_MAX};
 use super::error::TrainError;
 use super::evaluate::{Evaluation, Workshop, evaluate};
 use super::metric::Metric;
@@ -14,6 +14,8 @@ use super::split::{Fold, NESTED_ROWS_MAX};
 
 /// Folds of a nested judgement.
 const OUTER_FOLDS: usize = 5;
+/// Share of the rows that an outer fold learns from, hence of the time of its fits.
+const OUTER_TRAIN_SHARE: f64 = 1.0 - 1.0 / OUTER_FOLDS as f64;
 /// Share of a fold's training rows that stop its rounds.
 const STOPPING_SHARE: f64 = 0.15;
 
@@ -60,10 +62,10 @@ pub fn judge_search(
     workshop: Workshop<'_>,
     task: &SearchTask<'_>,
     found: &Found,
-    inner_folds: usize,
 ) -> Result<Judged, TrainError> {
     let blend_of = |answers: &dyn Fn(&Trial) -> Vec<f64>| {
         let parts: Vec<(f64, Vec<f64>)> = found
+            .plan
             .shares
             .iter()
             .map(|share| (share.weight, answers(&found.trials[share.trial])))
@@ -92,7 +94,7 @@ pub fn judge_search(
             out_of_fold_rows,
         });
     }
-    let (labels, predictions) = nested(workshop, task, found, inner_folds)?;
+    let (labels, predictions) = nested(workshop, task, found)?;
     Ok(Judged {
         labels,
         predictions,
@@ -101,12 +103,24 @@ pub fn judge_search(
     })
 }
 
+/// Folds inside an outer fold, for a search with this many folds.
+pub fn inner_folds(folds: usize) -> usize {
+    folds.clamp(2, 5)
+}
+
+/// How many times the nested judgement of a division takes as long as the trials of a search with `folds` folds.
+pub fn nested_factor(division: &Division, folds: usize) -> f64 {
+    if !division.report.is_empty() {
+        return 0.0;
+    }
+    (OUTER_FOLDS * inner_folds(folds)) as f64 / folds.max(1) as f64 * OUTER_TRAIN_SHARE
+}
+
 /// Repeats the choice among the search's trials inside each outer fold, and answers the rows outside.
 fn nested(
     workshop: Workshop<'_>,
     task: &SearchTask<'_>,
     found: &Found,
-    inner_folds: usize,
 ) -> Result<(Vec<f64>, Vec<f64>), TrainError> {
     let complete = found
         .trials
@@ -124,7 +138,7 @@ fn nested(
     };
     let (mut labels, mut predictions) = (Vec::new(), Vec::new());
     for outer in split.folds(&task.problem.all_rows(), OUTER_FOLDS) {
-        let folds = split.folds(&outer.train, inner_folds);
+        let folds = split.folds(&outer.train, inner_folds(task.folds.len()));
         let inner = SearchTask {
             folds: &folds,
             further: &outer.valid,
@@ -139,7 +153,7 @@ fn nested(
             task.seed,
         )?;
         let trials = trials_of(&inner, &candidates, evaluations.unwrap_or_default());
-        let shares = choose(&inner, &trials);
+        let shares = choose(&inner, &trials, |_| true, MEMBERS_MAX);
         let parts: Vec<(f64, Vec<f64>)> = shares
             .iter()
             .map(|share| (share.weight, trials[share.trial].further()))

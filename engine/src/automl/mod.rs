@@ -22,6 +22,7 @@ pub mod options;
 pub mod problem;
 pub mod profile;
 pub mod refit;
+pub mod refit_plan;
 pub mod report;
 pub mod row_key;
 pub mod search;

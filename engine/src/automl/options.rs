@@ -6,6 +6,7 @@ use tarn_udfs::model::label::Task;
 
 use super::error::TrainError;
 use super::metric::Metric;
+use super::refit_plan::RefitOptions;
 use crate::suggest::nearest;
 
 /// Default time for a search.
@@ -121,6 +122,8 @@ pub struct TrainOptions {
     pub test_size: f64,
     /// Folds of the cross-validation.
     pub folds: Option<u32>,
+    /// How the winners are fitted in the end.
+    pub refit: RefitOptions,
     /// The class that `predict_proba` reports.
     pub positive_label: Option<String>,
     /// Families that may be tried.
@@ -141,6 +144,7 @@ impl Default for TrainOptions {
             seed: 0,
             test_size: 0.2,
             folds: None,
+            refit: RefitOptions::default(),
             positive_label: None,
             families: Family::ALL.to_vec(),
             timeout_given: false,
@@ -149,7 +153,7 @@ impl Default for TrainOptions {
     }
 }
 
-const KNOWN: [&str; 11] = [
+const KNOWN: [&str; 14] = [
     "task",
     "metric",
     "timeout",
@@ -157,6 +161,9 @@ const KNOWN: [&str; 11] = [
     "seed",
     "test_size",
     "folds",
+    "bags",
+    "blend_trials",
+    "refit_rows",
     "positive_label",
     "algorithms",
     "exclude_algorithms",
@@ -248,6 +255,7 @@ impl TrainOptions {
                 let count = value.as_count().filter(|count| (2..=20).contains(count));
                 self.folds = Some(count.ok_or_else(|| refuse("2 to 20"))? as u32);
             }
+            "bags" | "blend_trials" | "refit_rows" => self.set_refit(key, name, value)?,
             "positive_label" => self.positive_label = Some(value.spelling().to_owned()),
             "algorithms" => self.families = parse_families(name, value)?,
             "exclude_algorithms" => {
@@ -264,6 +272,31 @@ impl TrainOptions {
                 });
             }
             _ => return Err(unknown_option(place, name, &KNOWN)),
+        }
+        Ok(())
+    }
+
+    fn set_refit(&mut self, key: &str, name: &str, value: &OptionValue) -> Result<(), TrainError> {
+        let refuse = |accepted: &str| bad_value(name, value, accepted);
+        match key {
+            "bags" => {
+                let count = value.as_count().filter(|count| (1..=10).contains(count));
+                self.refit.bags = Some(count.ok_or_else(|| refuse("1 to 10"))? as usize);
+            }
+            "refit_rows" => {
+                let count = value.as_count().filter(|&count| count >= 100);
+                let count = count.ok_or_else(|| refuse("a number of rows, 100 or more"))?;
+                self.refit.rows_max = Some(usize::try_from(count).unwrap_or(usize::MAX));
+            }
+            _ => {
+                let numbers = value
+                    .spelling()
+                    .split(',')
+                    .map(|number| number.trim().parse());
+                self.refit.blend_trials = numbers
+                    .collect::<Result<_, _>>()
+                    .map_err(|_| refuse("numbers of trials such as '4,7'"))?;
+            }
         }
         Ok(())
     }

@@ -35,7 +35,7 @@ pub fn winners(found: &Found) -> Vec<Winner> {
     let of = |share: &super::ensemble::Share| {
         let trial = &found.trials[share.trial];
         let bags = if trial.candidate.gains_from_seeds() {
-            BAGS
+            found.plan.bags
         } else {
             1
         };
@@ -46,7 +46,7 @@ pub fn winners(found: &Found) -> Vec<Winner> {
             bags,
         }
     };
-    found.shares.iter().map(of).collect()
+    found.plan.shares.iter().map(of).collect()
 }
 
 /// Rounds of a fit on all rows; `None` when the candidate's own number stands.

@@ -243,8 +243,12 @@ pub struct Summary {
     pub groups: u64,
     /// Groups with a model of their own.
     pub groups_trained: u64,
-    /// Trials done: as `max_trials`, with the same seed and rows, it gives the same model.
+    /// Trials done.
     pub trials: usize,
+    /// Rows of the last fit: all, or fewer when the time or the statement allowed no more.
+    pub fitted_rows: u64,
+    /// Options that give the same model again from the same rows, without a clock; none for a named algorithm.
+    pub replay: Option<String>,
     /// Why the search ended.
     pub ended: String,
     /// Settings of the winning blend, with their shares.

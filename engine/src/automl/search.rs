@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use tarn_gpu::error::GpuError;
+use tarn_udfs::fit::queue::FitLimits;
 
 use super::candidates::{Candidate, Portfolio};
 use super::ensemble::{self, Share};
@@ -11,6 +12,7 @@ use super::evaluate::{Evaluation, FoldAnswers, Workshop, evaluate};
 use super::metric::{Measured, Metric};
 use super::options::Family;
 use super::problem::Problem;
+use super::refit_plan::{self, Clock, RefitOptions, RefitPlan};
 use super::split::Fold;
 
 /// Candidates of one wave; a constant, so that waves are the same on any number of threads.
@@ -23,6 +25,8 @@ const PRUNING_MARGIN: f64 = 0.04;
 const PATIENCE_TRIALS: usize = 10;
 /// Relative improvement that counts as progress.
 const PROGRESS_MIN: f64 = 1e-3;
+/// Most of the time that is kept for the refit while there are trials to do.
+const REFIT_TIME_SHARE_MAX: f64 = 0.4;
 /// Trials of a search that neither clock nor statement ends.
 const TRIALS_DEFAULT: usize = 60;
 
@@ -96,6 +100,14 @@ pub struct Budget {
     pub trials_max: Option<u32>,
 }
 
+impl Budget {
+    /// Seconds left when `reserved` seconds are kept for later; `None` without a timeout.
+    fn left_seconds(&self, reserved: f64) -> Option<f64> {
+        let timeout = self.timeout?.as_secs_f64();
+        Some(timeout - reserved - self.started.elapsed().as_secs_f64())
+    }
+}
+
 /// What a search works on.
 #[derive(Debug)]
 pub struct SearchTask<'a> {
@@ -111,6 +123,8 @@ pub struct SearchTask<'a> {
     pub seed: u64,
     /// How many times the fit of all rows takes, compared with a fold's.
     pub refit_factor: f64,
+    /// How many times the fits of the nested judgement take, compared with all trials'; 0 without one.
+    pub judgement_factor: f64,
 }
 
 impl SearchTask<'_> {
@@ -138,8 +152,8 @@ impl SearchTask<'_> {
 pub struct Found {
     /// Everything tried, in order.
     pub trials: Vec<Trial>,
-    /// Shares of the winning blend; `trial` is an index into `trials`.
-    pub shares: Vec<Share>,
+    /// The winning blend and how it is fitted.
+    pub plan: RefitPlan,
     /// Why it ended, for the notice.
     pub ended: &'static str,
 }
@@ -151,6 +165,7 @@ pub fn search(
     task: &SearchTask<'_>,
     portfolio: &Portfolio,
     budget: Budget,
+    refit: &RefitOptions,
     workshop: Workshop<'_>,
     progress: &dyn Fn(&[Trial]),
 ) -> Result<Found, TrainError> {
@@ -168,9 +183,13 @@ pub fn search(
         if trials.len() >= fixed && without_progress(&trials) >= PATIENCE_TRIALS {
             break "no progress";
         }
-        if out_of_time(task, budget, workshop, &trials) {
+        let Some(limits) = wave_limits(task, budget, workshop, &trials) else {
             break "the time is up";
-        }
+        };
+        let in_time = Workshop {
+            limits: &limits,
+            ..workshop
+        };
         let wave = next_wave(
             &mut queue,
             portfolio,
@@ -180,19 +199,25 @@ pub fn search(
         if wave.is_empty() {
             break "all candidates are done";
         }
-        let Some(done) = run_wave(task, workshop, &wave, &trials)? else {
+        let Some(done) = run_wave(task, in_time, &wave, &trials)? else {
             break "the time is up";
         };
         trials.extend(done);
         progress(&trials);
     };
-    let shares = choose(task, &trials);
-    if shares.is_empty() {
-        return Err(nothing_worked(&trials));
+    let threads = workshop.threads();
+    let left = budget.left_seconds(judgement_seconds(task, &trials, threads));
+    let clock = left.map(|left| Clock {
+        left_seconds: left.max(0.0),
+        threads,
+    });
+    let plan = refit_plan::plan(task, &trials, refit, clock);
+    if plan.shares.is_empty() {
+        return Err(nothing_worked(&trials, refit));
     }
     Ok(Found {
         trials,
-        shares,
+        plan,
         ended,
     })
 }
@@ -241,38 +266,38 @@ fn without_progress(trials: &[Trial]) -> usize {
     trials.len().saturating_sub(last + 1)
 }
 
-/// Whether another wave and the fits of the winners would overrun the time.
-fn out_of_time(
+/// The limits of another wave, which has to leave time for the judgement and the fits of the winners; `None` when a
+/// wave like the last one would not be done by then.
+fn wave_limits(
     task: &SearchTask<'_>,
     budget: Budget,
     workshop: Workshop<'_>,
     trials: &[Trial],
-) -> bool {
+) -> Option<FitLimits> {
     let Some(timeout) = budget.timeout else {
-        return false;
+        return Some(workshop.limits.clone());
     };
-    let threads = workshop.queue.threads() as f64;
-    let wave = trials
-        .iter()
-        .rev()
-        .take(WAVE)
-        .map(|trial| trial.seconds)
-        .sum::<f64>()
-        / threads;
-    let needed = 1.2 * wave + refit_seconds(task, trials, threads);
-    budget.started.elapsed().as_secs_f64() + needed > timeout.as_secs_f64()
+    let threads = workshop.threads();
+    let last_wave = trials.iter().rev().take(WAVE);
+    let wave = last_wave.map(|trial| trial.seconds).sum::<f64>() / threads as f64;
+    let refit = refit_plan::expected_seconds(task, trials, threads);
+    // A refit can do with less, at the price of seeds and members; more trials are worth that for a while.
+    let refit = refit.min(REFIT_TIME_SHARE_MAX * timeout.as_secs_f64());
+    let reserved = refit + judgement_seconds(task, trials, threads);
+    let left = budget.left_seconds(reserved)?;
+    let needed = wave * (1.2 + task.judgement_factor);
+    (left > needed).then(|| FitLimits {
+        deadline: Some(Instant::now() + Duration::from_secs_f64(left)),
+        ..workshop.limits.clone()
+    })
 }
 
-/// Expected wall seconds of fitting the likely winners on all rows.
-fn refit_seconds(task: &SearchTask<'_>, trials: &[Trial], threads: f64) -> f64 {
-    let mut complete: Vec<&Trial> = trials
+/// Expected wall seconds of the nested judgement of these trials.
+fn judgement_seconds(task: &SearchTask<'_>, trials: &[Trial], threads: usize) -> f64 {
+    let complete = trials
         .iter()
-        .filter(|trial| trial.status == TrialStatus::Complete)
-        .collect();
-    complete.sort_by(|a, b| a.loss.total_cmp(&b.loss));
-    let per_fit = |trial: &&Trial| trial.seconds / trial.folds.len().max(1) as f64;
-    let slowest = complete.iter().take(4).map(per_fit);
-    slowest.sum::<f64>() * super::refit::BAGS as f64 * task.refit_factor / threads
+        .filter(|trial| trial.status == TrialStatus::Complete);
+    complete.map(|trial| trial.seconds).sum::<f64>() * task.judgement_factor / threads as f64
 }
 
 fn run_wave(
@@ -403,21 +428,40 @@ fn pruning_limit(task: &SearchTask<'_>, trials: &[Trial], folds: usize) -> f64 {
     loss + PRUNING_MARGIN * loss.abs()
 }
 
-/// The winning blend over the held-out rows that every complete trial answered.
-pub fn choose(task: &SearchTask<'_>, trials: &[Trial]) -> Vec<Share> {
+/// The winning blend of at most `members_max` trials over the held-out rows that every complete trial answered.
+pub fn choose(
+    task: &SearchTask<'_>,
+    trials: &[Trial],
+    allowed: impl Fn(&Trial) -> bool,
+    members_max: usize,
+) -> Vec<Share> {
     let labels = task.held_out_labels(task.folds.len());
     let answers: Vec<Option<Vec<f64>>> = trials
         .iter()
         .map(|trial| {
-            (trial.status == TrialStatus::Complete && trial.loss.is_finite())
-                .then(|| trial.held_out())
+            let joins = trial.status == TrialStatus::Complete && trial.loss.is_finite();
+            (joins && allowed(trial)).then(|| trial.held_out())
         })
         .collect();
     let views: Vec<Option<&[f64]>> = answers.iter().map(Option::as_deref).collect();
-    ensemble::select(&views, |blend| task.loss(&labels, blend))
+    ensemble::select(&views, members_max, |blend| task.loss(&labels, blend))
 }
 
-fn nothing_worked(trials: &[Trial]) -> TrainError {
+fn nothing_worked(trials: &[Trial], refit: &RefitOptions) -> TrainError {
+    if trials
+        .iter()
+        .any(|trial| trial.status == TrialStatus::Complete)
+    {
+        let wanted: Vec<String> = refit.blend_trials.iter().map(u32::to_string).collect();
+        return TrainError::Unlearnable {
+            reason: format!(
+                "none of the {} trials done is one of blend_trials = '{}' and complete",
+                trials.len(),
+                wanted.join(",")
+            ),
+            hint: "Raise max_trials, or leave blend_trials out.".into(),
+        };
+    }
     let reason = trials.iter().find_map(|trial| match &trial.status {
         TrialStatus::Failed(reason) => Some(reason.clone()),
         _ => None,

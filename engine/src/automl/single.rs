@@ -10,7 +10,7 @@ use tarn_udfs::model::label::{Label, Task};
 use tarn_udfs::model::signature::Signature;
 use tarn_udfs::model::trained::TrainedModel;
 
-use super::decide::{Outcome, decide, reported};
+use super::decide::{Outcome, decide, refit_rows, reported};
 use super::error::TrainError;
 use super::groups::{Group, note_groups};
 use super::metric::Metric;
@@ -187,7 +187,7 @@ pub fn train(
         training.workshop,
         &problem,
         &outcome.winners,
-        &problem.all_rows(),
+        &refit_rows(&problem, outcome.refit_rows_max, training.spec.seed()),
         training.spec.seed(),
     )?;
     let calibration = outcome
@@ -292,6 +292,10 @@ impl Told<'_> {
             groups: groups.len() as u64,
             groups_trained: groups.iter().filter(|group| group.own_weight > 0.0).count() as u64,
             trials: outcome.trials.len(),
+            fitted_rows: outcome
+                .refit_rows_max
+                .map_or(set.rows(), |most| set.rows().min(most as u64)),
+            replay: self.replay(),
             ended: outcome.ended.clone(),
             winners: outcome.winners.iter().map(describe).collect(),
             calibration_error: outcome
@@ -303,6 +307,28 @@ impl Told<'_> {
             device: "cpu",
             seconds: self.training.started.elapsed().as_secs_f64(),
         }
+    }
+
+    /// The options that repeat a search without its clock.
+    fn replay(&self) -> Option<String> {
+        let (spec, outcome) = (self.training.spec, self.outcome);
+        if spec.algorithm.is_some() {
+            return None;
+        }
+        let numbers = outcome
+            .shares
+            .iter()
+            .map(|share| outcome.trials[share.trial].number.to_string());
+        let rows = outcome
+            .refit_rows_max
+            .map_or_else(String::new, |most| format!(", refit_rows = {most}"));
+        Some(format!(
+            "max_trials = {}, seed = {}, blend_trials = '{}', bags = {}{rows}",
+            outcome.trials.len(),
+            spec.seed(),
+            numbers.collect::<Vec<_>>().join(","),
+            outcome.bags
+        ))
     }
 
     fn last_notice(&self, summary: &Summary) -> String {
@@ -319,8 +345,16 @@ impl Told<'_> {
         } else {
             String::new()
         };
+        let fitted = if summary.fitted_rows < summary.rows {
+            format!(
+                " (the last fit on {} of them, for want of time)",
+                summary.fitted_rows
+            )
+        } else {
+            String::new()
+        };
         format!(
-            "model \"{}\": {} on {} rows{groups}, {} features, {} trials in {:.1} s ({}); held-out {}",
+            "model \"{}\": {} on {} rows{fitted}{groups}, {} features, {} trials in {:.1} s ({}); held-out {}",
             self.training.spec.model_name,
             summary.algorithm,
             summary.rows,

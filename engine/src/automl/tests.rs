@@ -274,6 +274,27 @@ fn order_batches_threads_and_spilling_do_not_change_a_byte() {
     assert!(plain == spilled);
 }
 
+/// A timed search ends about when it should, and what the clock made of it can be made again without the clock.
+#[test]
+fn a_timed_search_can_be_replayed() {
+    let rows = houses(4_000);
+    let mut timed = spec("price");
+    let timeout = OptionValue::Text("1500 ms".into());
+    timed.learner = LearnerSpec::Automl(vec![("timeout".into(), timeout)]);
+    let (trained, bytes) = run(&timed, vec![rows.clone()], &Setting::default()).unwrap();
+    let summary: serde_json::Value = serde_json::from_str(&trained.summary_json).unwrap();
+    let replay = summary["replay"].as_str().unwrap();
+    let options = replay.split(", ").map(|option| {
+        let (name, value) = option.split_once(" = ").unwrap();
+        let value = value.trim_matches('\'').to_owned();
+        (name.to_owned(), OptionValue::Text(value))
+    });
+    let mut counted = spec("price");
+    counted.learner = LearnerSpec::Automl(options.collect());
+    let (_, again) = run(&counted, vec![rows], &Setting::default()).unwrap();
+    assert!(bytes == again, "{replay}");
+}
+
 #[test]
 fn small_tables_are_judged_by_nested_folds() {
     let (trained, _) = run(&spec("price"), vec![houses(300)], &Setting::default()).unwrap();

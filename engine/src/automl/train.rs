@@ -158,7 +158,10 @@ fn run(
         progress.tell(|| format!("{rows} rows read"));
     }
     let set = builder.finish()?;
-    let deadline = spec.options.timeout.map(|timeout| started + timeout);
+    // The default timeout is for searches: a setting that the statement names is fitted to its end.
+    let timeout = spec.options.timeout;
+    let timeout = timeout.filter(|_| spec.algorithm.is_none() || spec.options.timeout_given);
+    let deadline = timeout.map(|timeout| started + timeout);
     let limits = FitLimits {
         cancel: context.cancel.clone(),
         deadline,
