@@ -143,6 +143,8 @@ pub enum CatalogError {
     /// A sequence without CYCLE reached its bound.
     #[error("sequence {name:?} reached its limit {limit}")]
     SequenceExhausted {
+        /// `maximum` or `minimum`.
+        bound: &'static str,
         /// The sequence.
         name: String,
         /// Its MAXVALUE, or MINVALUE when it descends.

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::models::Models;
 use crate::session::cancel::Sessions;
+use crate::session::repetition::Turns;
 use crate::training::Trainings;
 
 /// The parts of a running server. Parts do not receive the whole: only sessions hold it.
@@ -27,6 +28,8 @@ pub struct Engine {
     pub sessions: Arc<Sessions>,
     /// Which models are being trained, and how far they are.
     pub trainings: Arc<Trainings>,
+    /// Who may write which table next.
+    pub turns: Arc<Turns>,
     /// The one queue of all fits.
     pub fits: Arc<FitQueue>,
     /// Counters for /metrics.

@@ -156,9 +156,9 @@ fn from_catalog(error: &CatalogError) -> PgError {
             format!("unacceptable {kind} name \"{name}\""),
         )
         .with_detail("The name belongs to the system."),
-        CatalogError::SequenceExhausted { name, limit } => PgError::new(
+        CatalogError::SequenceExhausted { name, bound, limit } => PgError::new(
             SqlState("2200H"),
-            format!("nextval: reached limit of sequence \"{name}\" ({limit})"),
+            format!("nextval: reached {bound} value of sequence \"{name}\" ({limit})"),
         ),
         CatalogError::FormatTooNew { .. } => {
             PgError::new(sqlstate::FEATURE_NOT_SUPPORTED, error.to_string())

@@ -7,15 +7,16 @@ use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{Array, ArrayRef, Int64Array, StringArray};
-use arrow::datatypes::DataType;
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, Int64Builder, StringArray};
+use arrow::datatypes::{DataType, Int64Type};
 use datafusion::error::Result as DfResult;
 use datafusion::logical_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature,
+    Volatility,
 };
 use datafusion::prelude::SessionContext;
 use tarn_catalog::Catalog;
-use tarn_catalog::state::Relation;
+use tarn_catalog::state::{Op, Relation, Sequence, SequenceBlock, SequencePosition, State};
 use tarn_catalog::system::SystemSession;
 use uuid::Uuid;
 
@@ -26,25 +27,68 @@ use crate::sqlstate;
 /// Most numbers taken at a time.
 const BLOCK_NUMBERS_MAX: usize = 65_536;
 
+/// What a session sees of the catalog, with its transaction's own changes.
+pub type Visible = Arc<dyn Fn() -> Arc<State> + Send + Sync>;
+
 /// Adds the functions to a session.
-pub fn register(context: &SessionContext, catalog: Catalog, session: Arc<dyn SystemSession>) {
-    let memory: Arc<Mutex<Memory>> = Arc::default();
-    for kind in [Kind::Next, Kind::Current, Kind::Last] {
+pub fn register(
+    context: &SessionContext,
+    catalog: Catalog,
+    session: Arc<dyn SystemSession>,
+    visible: Visible,
+    memory: &SequenceMemory,
+) {
+    for kind in [Kind::Next, Kind::Current, Kind::Last, Kind::Set] {
         context.register_udf(ScalarUDF::from(SequenceFunction {
             kind,
             signature: kind.signature(),
             catalog: catalog.clone(),
             session: Arc::clone(&session),
-            memory: Arc::clone(&memory),
+            visible: Arc::clone(&visible),
+            memory: memory.clone(),
         }));
     }
 }
 
-/// What the session was given last.
+/// What a session was given last, and where the sequences stand that only its transaction knows.
+#[derive(Debug, Clone, Default)]
+pub struct SequenceMemory {
+    inner: Arc<Mutex<Memory>>,
+}
+
 #[derive(Debug, Default)]
 struct Memory {
     values: HashMap<Uuid, i64>,
     last: Option<i64>,
+    unpublished: HashMap<Uuid, SequencePosition>,
+}
+
+impl SequenceMemory {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Memory> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// DISCARD SEQUENCES
+    pub fn forget_values(&self) {
+        let mut memory = self.lock();
+        memory.values.clear();
+        memory.last = None;
+    }
+
+    /// Positions of sequences that the transaction made, which its commit has to publish.
+    pub fn take_unpublished(&self) -> HashMap<Uuid, SequencePosition> {
+        std::mem::take(&mut self.lock().unpublished)
+    }
+
+    /// Where a sequence stands that the transaction made.
+    pub fn unpublished(&self, sequence: Uuid) -> Option<SequencePosition> {
+        self.lock().unpublished.get(&sequence).copied()
+    }
+
+    /// The catalog knows better now.
+    pub fn forget_unpublished(&self, sequence: Uuid) {
+        self.lock().unpublished.remove(&sequence);
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -52,13 +96,23 @@ enum Kind {
     Next,
     Current,
     Last,
+    Set,
 }
 
 impl Kind {
     fn signature(self) -> Signature {
+        use DataType::{Boolean, Int64, Utf8};
+        let volatility = Volatility::Volatile;
         match self {
-            Kind::Last => Signature::nullary(Volatility::Volatile),
-            _ => Signature::exact(vec![DataType::Utf8], Volatility::Volatile),
+            Kind::Last => Signature::nullary(volatility),
+            Kind::Set => Signature::one_of(
+                vec![
+                    TypeSignature::Exact(vec![Utf8, Int64]),
+                    TypeSignature::Exact(vec![Utf8, Int64, Boolean]),
+                ],
+                volatility,
+            ),
+            Kind::Next | Kind::Current => Signature::exact(vec![Utf8], volatility),
         }
     }
 }
@@ -68,7 +122,8 @@ struct SequenceFunction {
     signature: Signature,
     catalog: Catalog,
     session: Arc<dyn SystemSession>,
-    memory: Arc<Mutex<Memory>>,
+    visible: Visible,
+    memory: SequenceMemory,
 }
 
 impl std::fmt::Debug for SequenceFunction {
@@ -81,7 +136,7 @@ impl std::fmt::Debug for SequenceFunction {
 
 impl PartialEq for SequenceFunction {
     fn eq(&self, other: &Self) -> bool {
-        self.kind == other.kind && Arc::ptr_eq(&self.memory, &other.memory)
+        self.kind == other.kind && Arc::ptr_eq(&self.memory.inner, &other.memory.inner)
     }
 }
 
@@ -96,7 +151,7 @@ impl Hash for SequenceFunction {
 impl SequenceFunction {
     fn find(&self, name: &str) -> Result<Arc<Relation>, PgError> {
         let written = qualified_text(name)?;
-        let state = self.catalog.state();
+        let state = (self.visible)();
         let found = match &written.schema {
             Some(schema) => state.relation(schema, &written.name).cloned(),
             None => self
@@ -110,7 +165,6 @@ impl SequenceFunction {
                 sqlstate::UNDEFINED_TABLE,
                 format!("relation \"{name}\" does not exist"),
             )
-            .with_hint("A sequence made in this transaction gives numbers after COMMIT.")
         })?;
         match relation.sequence() {
             Some(_) => Ok(relation),
@@ -121,17 +175,27 @@ impl SequenceFunction {
         }
     }
 
+    /// Is it a sequence that only this session's transaction knows?
+    fn is_unpublished(&self, relation: &Relation) -> bool {
+        self.catalog.state().relation_by_id(relation.id).is_none()
+    }
+
     fn next(&self, name: &str, count: usize) -> Result<Vec<i64>, PgError> {
         let relation = self.find(name)?;
+        let is_unpublished = self.is_unpublished(&relation);
         let mut numbers = Vec::with_capacity(count);
         while numbers.len() < count {
             let wanted = (count - numbers.len()).min(BLOCK_NUMBERS_MAX) as u32;
-            let block =
-                self.catalog
-                    .take_numbers(&self.session.current_user(), relation.id, wanted)?;
+            let block = match is_unpublished {
+                true => self.take_unpublished(&relation, wanted)?,
+                false => {
+                    let user = self.session.current_user();
+                    self.catalog.take_numbers(&user, relation.id, wanted)?
+                }
+            };
             numbers.extend(block.values());
         }
-        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut memory = self.memory.lock();
         if let Some(last) = numbers.last() {
             memory.values.insert(relation.id, *last);
             memory.last = Some(*last);
@@ -139,9 +203,24 @@ impl SequenceFunction {
         Ok(numbers)
     }
 
+    fn take_unpublished(&self, relation: &Relation, count: u32) -> Result<SequenceBlock, PgError> {
+        let sequence = sequence_of(relation)?;
+        let mut memory = self.memory.lock();
+        let known = memory.unpublished.get(&relation.id).copied();
+        let position = known.unwrap_or_else(|| self.position(relation, sequence));
+        let (block, position) = sequence.take(&relation.name, position, count)?;
+        memory.unpublished.insert(relation.id, position);
+        Ok(block)
+    }
+
+    fn position(&self, relation: &Relation, sequence: &Sequence) -> SequencePosition {
+        let known = (self.visible)().sequences.get(&relation.id).copied();
+        known.unwrap_or(sequence.initial_position())
+    }
+
     fn current(&self, name: &str) -> Result<i64, PgError> {
         let relation = self.find(name)?;
-        let memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let memory = self.memory.lock();
         memory.values.get(&relation.id).copied().ok_or_else(|| {
             PgError::new(
                 sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE,
@@ -153,14 +232,89 @@ impl SequenceFunction {
         })
     }
 
+    /// setval: at once and for everybody, as in Postgres.
+    fn set(&self, name: &str, value: i64, is_called: bool) -> Result<i64, PgError> {
+        let relation = self.find(name)?;
+        let sequence = sequence_of(&relation)?;
+        if !(sequence.min..=sequence.max).contains(&value) {
+            return Err(PgError::new(
+                sqlstate::NUMERIC_VALUE_OUT_OF_RANGE,
+                format!(
+                    "setval: value {value} is out of bounds for sequence \"{}\" ({}..{})",
+                    relation.name, sequence.min, sequence.max
+                ),
+            ));
+        }
+        let position = match is_called {
+            true => sequence.position_after(value),
+            false => SequencePosition {
+                next: Some(value),
+                last: None,
+            },
+        };
+        if self.is_unpublished(&relation) {
+            let mut memory = self.memory.lock();
+            memory.unpublished.insert(relation.id, position);
+        } else {
+            let base = self.catalog.state().seq;
+            let op = Op::SetSequence {
+                target: relation.reference(),
+                next: position.next,
+                last: position.last,
+            };
+            let user = self.session.current_user();
+            self.catalog.commit(&user, base, vec![op])?;
+        }
+        if is_called {
+            self.memory.lock().values.insert(relation.id, value);
+        }
+        Ok(value)
+    }
+
     fn last(&self) -> Result<i64, PgError> {
-        let memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        memory.last.ok_or_else(|| {
+        self.memory.lock().last.ok_or_else(|| {
             PgError::new(
                 sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE,
                 "lastval is not yet defined in this session",
             )
         })
+    }
+}
+
+fn sequence_of(relation: &Relation) -> Result<&Sequence, PgError> {
+    relation.sequence().ok_or_else(|| {
+        PgError::new(
+            sqlstate::WRONG_OBJECT_TYPE,
+            format!("\"{}\" is not a sequence", relation.name),
+        )
+    })
+}
+
+impl SequenceFunction {
+    fn set_rows(
+        &self,
+        names: &StringArray,
+        others: &[ColumnarValue],
+        rows: usize,
+    ) -> Result<ArrayRef, PgError> {
+        let values = others[0].to_array(rows)?;
+        let values = values.as_primitive::<Int64Type>();
+        let called = others.get(1).map(|called| called.to_array(rows));
+        let called = called.transpose()?;
+        let mut set = Int64Builder::with_capacity(rows);
+        for row in 0..rows {
+            let is_called = called.as_ref().map(|called| called.as_boolean());
+            let has_null = names.is_null(row)
+                || values.is_null(row)
+                || is_called.is_some_and(|called| called.is_null(row));
+            if has_null {
+                set.append_null();
+                continue;
+            }
+            let is_called = is_called.is_none_or(|called| called.value(row));
+            set.append_value(self.set(names.value(row), values.value(row), is_called)?);
+        }
+        Ok(Arc::new(set.finish()))
     }
 }
 
@@ -170,6 +324,7 @@ impl ScalarUDFImpl for SequenceFunction {
             Kind::Next => "nextval",
             Kind::Current => "currval",
             Kind::Last => "lastval",
+            Kind::Set => "setval",
         }
     }
 
@@ -194,6 +349,9 @@ impl ScalarUDFImpl for SequenceFunction {
                 .ok_or_else(|| {
                     PgError::new(sqlstate::DATATYPE_MISMATCH, "a sequence's name is text")
                 })?;
+            if self.kind == Kind::Set {
+                return self.set_rows(names, &arguments.args[1..], rows);
+            }
             let constant = names.len() > 0
                 && names
                     .iter()

@@ -101,6 +101,7 @@ fn open(config: Config, workers: &Runtime) -> Result<Engine, PgError> {
         models,
         sessions,
         trainings,
+        turns: Arc::default(),
         fits,
         counters: Counters::default(),
         started_at_micros: chrono::Utc::now().timestamp_micros(),

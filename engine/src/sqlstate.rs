@@ -85,6 +85,8 @@ states! {
     DUPLICATE_OBJECT = "42710";
     /// A column outside GROUP BY.
     GROUPING_ERROR = "42803";
+    /// A value for a column that generates its own.
+    GENERATED_ALWAYS = "428C9";
     /// A type that does not fit.
     DATATYPE_MISMATCH = "42804";
     /// The wrong kind of object.
@@ -105,8 +107,12 @@ states! {
     DUPLICATE_SCHEMA = "42P06";
     /// The table is there already.
     DUPLICATE_TABLE = "42P07";
+    /// No key behind a column list.
+    INVALID_COLUMN_REFERENCE = "42P10";
     /// A table definition that cannot be.
     INVALID_TABLE_DEFINITION = "42P16";
+    /// A window function where none may be.
+    WINDOWING_ERROR = "42P20";
     /// A parameter whose type nobody can tell.
     INDETERMINATE_DATATYPE = "42P18";
     /// Disk is full.

@@ -133,6 +133,52 @@ def test_objects_are_stored_and_found():
         assert found == [(1, decimal.Decimal("10.50"))], found
 
 
+class Note(Base):
+    __tablename__ = "notes"
+    id: orm.Mapped[int] = orm.mapped_column(primary_key=True)
+    body: orm.Mapped[str] = orm.mapped_column(sa.String(30))
+    stars: orm.Mapped[int] = orm.mapped_column(server_default=sa.text("3"))
+
+
+def test_keys_of_new_objects_come_back():
+    Base.metadata.create_all(ENGINE)
+    with orm.Session(ENGINE, expire_on_commit=False) as session:
+        first = Note(body="first")
+        session.add(first)
+        session.flush()
+        assert (first.id, first.stars) == (1, 3), (first.id, first.stars)
+        many = [Note(body=f"note {number}") for number in range(20)]
+        session.add_all(many)
+        session.commit()
+        assert [note.id for note in many] == list(range(2, 22)), [note.id for note in many]
+        assert many[7].stars == 3
+    with ENGINE.begin() as connection:
+        notes = Note.__table__
+        changed = connection.execute(
+            sa.update(notes).where(notes.c.id <= 2).values(stars=notes.c.stars + 1).returning(notes.c.id, notes.c.stars)
+        ).all()
+        assert sorted(changed) == [(1, 4), (2, 4)], changed
+        gone = connection.scalars(sa.delete(notes).where(notes.c.id > 20).returning(notes.c.body)).all()
+        assert gone == ["note 19"], gone
+        made = connection.scalar(sa.insert(notes).values(body="late").returning(notes.c.id))
+        assert made == 22, made
+
+
+def test_upserts():
+    from sqlalchemy.dialects.postgresql import insert
+
+    run("CREATE TABLE counted (name text PRIMARY KEY, n int NOT NULL)")
+    counted = sa.Table("counted", sa.MetaData(), autoload_with=ENGINE)
+    statement = insert(counted).values(name="a", n=1)
+    statement = statement.on_conflict_do_update(
+        index_elements=["name"], set_={"n": counted.c.n + statement.excluded.n}
+    )
+    with ENGINE.begin() as connection:
+        for _ in range(3):
+            connection.execute(statement)
+        assert connection.execute(sa.select(counted)).all() == [("a", 3)]
+
+
 def test_savepoints():
     run("CREATE TABLE saved (a int)")
     with ENGINE.begin() as connection:

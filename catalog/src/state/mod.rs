@@ -37,7 +37,8 @@ pub use intent::{Intent, IntentTable};
 pub use model::{DEFAULT_ALIAS, Model, ModelRef, ModelVersion};
 pub use op::{CommentTarget, DropBehavior, Op, TableOptions};
 pub use relation::{
-    Constraint, ConstraintKind, ObjectId, Relation, RelationKind, RelationRef, Schema, Table, View,
+    Constraint, ConstraintKind, Identity, ObjectId, Relation, RelationKind, RelationRef, Schema,
+    Table, View,
 };
 pub use sequence::{Sequence, SequenceBlock, SequencePosition, SequenceType};
 

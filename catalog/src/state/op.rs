@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::state::intent::Intent;
 use crate::state::model::{Model, ModelRef, ModelVersion};
-use crate::state::relation::{Constraint, Relation, RelationRef, Schema};
+use crate::state::relation::{Constraint, Identity, Relation, RelationRef, Schema};
 
 /// Whether a drop takes its dependents along.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +50,9 @@ pub struct TableOptions {
     pub constraints: Vec<Constraint>,
     /// Column to the id of the sequence that feeds it.
     pub identity: BTreeMap<String, Uuid>,
+    /// Which of them are GENERATED … AS IDENTITY.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub generated: BTreeMap<String, Identity>,
 }
 
 /// One change of the catalog.
@@ -169,8 +172,8 @@ pub enum Op {
     SetSequence {
         /// Which sequence.
         target: RelationRef,
-        /// The number that comes next.
-        next: i64,
+        /// The number that comes next; `None` when the sequence is exhausted.
+        next: Option<i64>,
         /// What clients see as the last value; `None` when the sequence looks unused.
         last: Option<i64>,
     },

@@ -64,6 +64,16 @@ pub struct SequencePosition {
     pub last: Option<i64>,
 }
 
+impl SequencePosition {
+    /// The same place under another definition of the sequence.
+    pub fn under(self, sequence: &Sequence) -> SequencePosition {
+        match self.last {
+            Some(last) => sequence.position_after(last),
+            None => self,
+        }
+    }
+}
+
 /// Numbers that belong to whoever took them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SequenceBlock {
@@ -129,6 +139,10 @@ impl Sequence {
         };
         let exhausted = || CatalogError::SequenceExhausted {
             name: name.to_string(),
+            bound: match self.increment > 0 {
+                true => "maximum",
+                false => "minimum",
+            },
             limit,
         };
         let first = position.next.ok_or_else(exhausted)?;
@@ -143,7 +157,12 @@ impl Sequence {
             increment: self.increment,
             count,
         };
-        let following = i128::from(block.last()) + i128::from(self.increment);
+        Ok((block, self.position_after(block.last())))
+    }
+
+    /// The position once `last` was given.
+    pub fn position_after(&self, last: i64) -> SequencePosition {
+        let following = i128::from(last) + i128::from(self.increment);
         let inside = (i128::from(self.min)..=i128::from(self.max)).contains(&following);
         let next = match (inside, self.cycle) {
             (true, _) => Some(following as i64),
@@ -154,13 +173,10 @@ impl Sequence {
             }),
             (false, false) => None,
         };
-        Ok((
-            block,
-            SequencePosition {
-                next,
-                last: Some(block.last()),
-            },
-        ))
+        SequencePosition {
+            next,
+            last: Some(last),
+        }
     }
 
     /// What is wrong with the definition, if anything.

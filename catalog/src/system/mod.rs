@@ -23,6 +23,6 @@ pub use definitions::{quote_ident, quote_literal};
 pub use error::SystemError;
 pub use functions::register;
 pub use names::{print as print_oid, resolve as resolve_oid};
-pub use provider::SystemSchema;
+pub use provider::{SystemSchema, is_system_relation};
 pub use session::{Activity, Setting, Signal, SystemSession};
 pub use snapshot::SystemSnapshot;

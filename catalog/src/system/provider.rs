@@ -78,6 +78,11 @@ impl SchemaProvider for SystemSchema {
     }
 }
 
+/// Is it the name of a relation of pg_catalog?
+pub fn is_system_relation(name: &str) -> bool {
+    layout("pg_catalog", name).is_some()
+}
+
 /// One system relation of one session.
 #[derive(Debug)]
 struct SystemTable {

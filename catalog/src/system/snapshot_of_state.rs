@@ -108,13 +108,17 @@ fn table_of(state: &State, table: &state::Table) -> Table {
         .iter()
         .filter_map(|constraint| constraint_of(state, constraint));
     Table {
-        defaults: table.defaults.clone(),
-        // A serial column has its sequence in the default as well; an identity column has no default.
+        // The sequence of an identity column is no default to clients, that of a serial is.
+        defaults: table
+            .defaults
+            .iter()
+            .filter(|(column, _)| !table.generated.contains_key(*column))
+            .map(|(column, sql)| (column.clone(), sql.clone()))
+            .collect(),
         identity: table
-            .identity
-            .keys()
-            .filter(|column| !table.defaults.contains_key(*column))
-            .map(|column| (column.clone(), Identity::ByDefault))
+            .generated
+            .iter()
+            .map(|(column, generated)| (column.clone(), identity_of(*generated)))
             .collect(),
         sequences: table
             .identity
@@ -122,6 +126,13 @@ fn table_of(state: &State, table: &state::Table) -> Table {
             .filter_map(|(column, id)| Some((column.clone(), oid_of(id)?)))
             .collect(),
         constraints: keys.chain(checks).collect(),
+    }
+}
+
+fn identity_of(generated: state::Identity) -> Identity {
+    match generated {
+        state::Identity::Always => Identity::Always,
+        state::Identity::ByDefault => Identity::ByDefault,
     }
 }
 

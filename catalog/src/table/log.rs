@@ -47,6 +47,28 @@ impl Protocol {
         }
     }
 
+    /// The same with one more feature for readers and writers.
+    ///
+    /// A protocol that names features names all of them, also those that its old versions stood for.
+    pub fn with_feature(mut self, feature: &str) -> Protocol {
+        if self.names(feature) {
+            return self;
+        }
+        let implied: &[&str] = match (self.min_writer_version, &self.writer_features) {
+            (_, Some(_)) | (..2, None) => &[],
+            (2, None) => &["appendOnly", "invariants"],
+            (3.., None) => &["appendOnly", "invariants", "checkConstraints"],
+        };
+        let writers = self.writer_features.get_or_insert_default();
+        writers.extend(implied.iter().map(|name| (*name).to_string()));
+        writers.push(feature.to_string());
+        let readers = self.reader_features.get_or_insert_default();
+        readers.push(feature.to_string());
+        self.min_reader_version = 3;
+        self.min_writer_version = 7;
+        self
+    }
+
     /// Is the feature named for readers or writers?
     pub fn names(&self, feature: &str) -> bool {
         [&self.reader_features, &self.writer_features]

@@ -24,6 +24,7 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use object_store::ObjectMeta;
+use parquet::arrow::RowNumber;
 
 use crate::table::error::TableError;
 use crate::table::from_storage;
@@ -32,41 +33,63 @@ use crate::table::prune::{self, Candidate};
 use crate::table::statistics;
 use crate::table::version::{DataFile, TableVersion};
 
+/// Names of two last columns that say where a row lies: the path of its file and its number in that file, from 0.
+#[derive(Debug, Clone, Copy)]
+pub struct PlaceColumns<'a> {
+    /// `Utf8`
+    pub file: &'a str,
+    /// `Int64`
+    pub row: &'a str,
+}
+
 /// A plain table as a query sees it.
 #[derive(Debug)]
 pub struct PlainTable {
     location: Location,
     version: Arc<TableVersion>,
     files: Arc<Vec<Arc<DataFile>>>,
-    file_column: Option<String>,
+    /// the columns of [`PlaceColumns`]
+    place: Option<(FieldRef, FieldRef)>,
     schema: SchemaRef,
 }
 
 impl PlainTable {
-    /// A table with these files. With `file_column`, each row has the path of its file in a last column of that name.
+    /// A table with these files, and with the place of each row if asked.
     pub fn new(
         location: Location,
         version: Arc<TableVersion>,
         files: Arc<Vec<Arc<DataFile>>>,
-        file_column: Option<&str>,
+        place: Option<PlaceColumns<'_>>,
     ) -> PlainTable {
+        let place = place.map(|place| {
+            let file = Field::new(place.file, DataType::Utf8, false);
+            let row = Field::new(place.row, DataType::Int64, false).with_extension_type(RowNumber);
+            (Arc::new(file), Arc::new(row))
+        });
         let mut fields: Vec<FieldRef> = version.logical_schema.fields().to_vec();
-        fields.extend(file_column.map(file_field));
+        if let Some((file, row)) = &place {
+            fields.extend([Arc::clone(file), Arc::clone(row)]);
+        }
         PlainTable {
             location,
             version,
             files,
-            file_column: file_column.map(str::to_string),
+            place,
             schema: Arc::new(Schema::new(fields)),
         }
     }
 
-    /// The columns as the scan has them: those in the files, then the partition columns, then the file's path.
+    /// The columns as the scan has them: those in the files, then the partition columns, then the place of the row.
     fn scan_schema(&self) -> Result<TableSchema, TableError> {
         let mut partition_fields = self.version.partition_fields()?;
-        partition_fields.extend(self.file_column.as_deref().map(file_field));
+        let mut virtual_fields: Vec<FieldRef> = Vec::new();
+        if let Some((file, row)) = &self.place {
+            partition_fields.push(Arc::clone(file));
+            virtual_fields.push(Arc::clone(row));
+        }
         Ok(TableSchema::builder(self.version.file_schema())
             .with_table_partition_cols(partition_fields)
+            .with_virtual_columns(virtual_fields)
             .build())
     }
 
@@ -76,7 +99,7 @@ impl PlainTable {
             .iter()
             .map(|file| {
                 let mut partition_values = file.partition_values(&partition_fields)?;
-                if self.file_column.is_some() {
+                if self.place.is_some() {
                     partition_values.push(ScalarValue::Utf8(Some(file.add.path.clone())));
                 }
                 Ok(Candidate {
@@ -111,6 +134,10 @@ impl PlainTable {
                 .column_statistics
                 .push(partition_statistics(value, statistics.num_rows));
         }
+        if self.place.is_some() {
+            let unknown = ColumnStatistics::new_unknown();
+            statistics.column_statistics.push(unknown);
+        }
         partitioned.partition_values = candidate.partition_values;
         partitioned.statistics = Some(Arc::new(statistics));
         Ok(partitioned)
@@ -129,7 +156,8 @@ impl PlainTable {
             .cloned()
             .collect();
         let columns = scan.file_schema().fields().len();
-        let keep = prune::keep(session, &usable, scan.table_schema(), &candidates, columns)?;
+        let schema = scan.schema_without_virtual_columns();
+        let keep = prune::keep(session, &usable, schema, &candidates, columns)?;
         self.files
             .iter()
             .zip(candidates)
@@ -158,10 +186,6 @@ impl PlainTable {
             }
         })
     }
-}
-
-fn file_field(name: &str) -> FieldRef {
-    Arc::new(Field::new(name, DataType::Utf8, false))
 }
 
 fn partition_statistics(value: &ScalarValue, rows: Precision<usize>) -> ColumnStatistics {

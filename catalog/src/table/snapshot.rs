@@ -10,7 +10,7 @@ use crate::table::error::{Result, TableError};
 use crate::table::foreign::ForeignTable;
 use crate::table::location::Location;
 use crate::table::open::Tables;
-use crate::table::scan::PlainTable;
+use crate::table::scan::{PlaceColumns, PlainTable};
 use crate::table::version::{DataFile, FileId, Files, TableVersion};
 
 /// A table at the version that a transaction pinned, with what the transaction itself has added and removed.
@@ -97,12 +97,12 @@ impl TableSnapshot {
         }
     }
 
-    /// The same with the path of each row's file ([`FileId`]) in a last column, of all files or only some.
+    /// The same with the place of each row in two last columns ([`FileId`] and number), of all files or only some.
     ///
     /// Errors: `Unsupported` for tables that only deltalake reads, since their rows cannot be rewritten.
-    pub fn provider_with_file_column(
+    pub fn provider_with_places(
         &self,
-        column: &str,
+        place: PlaceColumns<'_>,
         only: Option<&[FileId]>,
     ) -> Result<Arc<dyn TableProvider>> {
         if let Some(feature) = &self.version.abilities.not_plain {
@@ -123,7 +123,7 @@ impl TableSnapshot {
                 Arc::new(chosen.cloned().collect())
             }
         };
-        Ok(Arc::new(self.plain(files, Some(column))))
+        Ok(Arc::new(self.plain(files, Some(place))))
     }
 
     /// Rows by the statistics of the files; `None` if a file does not tell.
@@ -135,12 +135,18 @@ impl TableSnapshot {
             .sum()
     }
 
-    fn plain(&self, files: Arc<Vec<Arc<DataFile>>>, file_column: Option<&str>) -> PlainTable {
+    /// Rows of a file by its statistics; `None` if it does not tell.
+    pub fn file_rows(&self, file: &FileId) -> Option<u64> {
+        let found = self.files.iter().find(|known| known.add.path == file.0)?;
+        found.statistics(&self.version.file_schema()).rows
+    }
+
+    fn plain(&self, files: Arc<Vec<Arc<DataFile>>>, place: Option<PlaceColumns<'_>>) -> PlainTable {
         PlainTable::new(
             self.location.clone(),
             Arc::clone(&self.version),
             files,
-            file_column,
+            place,
         )
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema};
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use uuid::Uuid;
 
 use crate::table::commit::Rebase;
@@ -19,9 +19,13 @@ pub(super) struct Draft {
     pub(super) location: Location,
     /// the version underneath; for a new table its version 0 without rows
     pub(super) read: Arc<TableVersion>,
+    /// the same with the definition that the transaction gave it
+    pub(super) seen: Arc<TableVersion>,
     pub(super) is_new: bool,
     /// all files the transaction sees, once they differ from those of `read`
     changed: Option<Arc<Files>>,
+    /// what is added depends on what is there: nobody may commit in between
+    is_bound_to_read: bool,
     /// the last statement that changed the table, for the history
     operation: &'static str,
 }
@@ -30,9 +34,11 @@ impl Draft {
     pub(super) fn of_table(location: Location, read: Arc<TableVersion>) -> Draft {
         Draft {
             location,
+            seen: Arc::clone(&read),
             read,
             is_new: false,
             changed: None,
+            is_bound_to_read: false,
             operation: "WRITE",
         }
     }
@@ -43,27 +49,52 @@ impl Draft {
         partition_columns: Vec<String>,
         comments: &BTreeMap<String, String>,
     ) -> Result<Draft> {
-        check_names(logical)?;
-        let commented = with_comments(logical, comments);
-        let storage = schema::storage_schema(&commented)?;
-        check_partitions(&storage, &partition_columns)?;
+        let storage = storage_of(logical, &partition_columns, comments)?;
         let metadata = Metadata::new(Uuid::new_v4(), schema::encode(&storage)?, partition_columns);
-        let features: &[&str] = match storage
-            .fields()
-            .iter()
-            .any(|field| schema::has_timestamp_ntz(field.data_type()))
-        {
-            true => &["timestampNtz"],
+        let features: &[&str] = match needs_timestamp_ntz(&storage) {
+            true => &[TIMESTAMP_NTZ],
             false => &[],
         };
         let protocol = Protocol::for_features(features);
+        let read = Arc::new(TableVersion::new(0, protocol, metadata, Files::new())?);
         Ok(Draft {
             location: location.clone(),
-            read: Arc::new(TableVersion::new(0, protocol, metadata, Files::new())?),
+            seen: Arc::clone(&read),
+            read,
             is_new: true,
             changed: None,
+            is_bound_to_read: false,
             operation: "CREATE TABLE",
         })
+    }
+
+    /// Gives the table other columns; its files stay.
+    pub(super) fn redefine(
+        &mut self,
+        logical: &Schema,
+        partition_columns: Vec<String>,
+        comments: &BTreeMap<String, String>,
+        operation: &'static str,
+    ) -> Result<()> {
+        let storage = storage_of(logical, &partition_columns, comments)?;
+        let mut metadata = self.seen.metadata.clone();
+        metadata.schema_string = schema::encode(&storage)?;
+        metadata.partition_columns = partition_columns;
+        let mut protocol = self.seen.protocol.clone();
+        if needs_timestamp_ntz(&storage) {
+            protocol = protocol.with_feature(TIMESTAMP_NTZ);
+        }
+        let files = self.seen.files.clone();
+        let seen = TableVersion::new(self.seen.version, protocol, metadata, files)?;
+        self.seen = Arc::new(seen);
+        if !self.is_new {
+            self.operation = operation;
+        }
+        Ok(())
+    }
+
+    fn is_redefined(&self) -> bool {
+        self.seen.metadata != self.read.metadata || self.seen.protocol != self.read.protocol
     }
 
     /// All files that the transaction sees.
@@ -72,7 +103,7 @@ impl Draft {
     }
 
     pub(super) fn is_changed(&self) -> bool {
-        self.is_new || self.changed.is_some()
+        self.is_new || self.changed.is_some() || self.is_redefined()
     }
 
     /// May these files be removed?
@@ -111,9 +142,10 @@ impl Draft {
             files.insert(add.path.clone(), Arc::new(DataFile::new(add)));
         }
         self.changed = Some(Arc::new(files));
-        self.operation = match (self.is_new, operation) {
+        self.operation = match (self.is_new, self.is_redefined()) {
             (true, _) => "CREATE TABLE AS SELECT",
-            (false, operation) => operation,
+            (_, true) => self.operation,
+            (_, false) => operation,
         };
     }
 
@@ -124,9 +156,11 @@ impl Draft {
     /// What the commit must do: the difference between what was read and what the transaction sees.
     pub(super) fn actions(&self) -> Vec<Action> {
         let mut actions: Vec<Action> = Vec::new();
-        if self.is_new {
-            actions.push(self.read.protocol.clone().into());
-            actions.push(self.read.metadata.clone().into());
+        if self.is_new || self.seen.protocol != self.read.protocol {
+            actions.push(self.seen.protocol.clone().into());
+        }
+        if self.is_new || self.seen.metadata != self.read.metadata {
+            actions.push(self.seen.metadata.clone().into());
         }
         let files = self.files();
         let removed = self
@@ -142,13 +176,41 @@ impl Draft {
         actions
     }
 
+    /// From here on the commit follows the version that was read, or none.
+    pub(super) fn bind_to_read(&mut self) {
+        self.is_bound_to_read = true;
+    }
+
     /// How the commit of `actions` may move.
-    pub(super) fn rebase(actions: &[Action]) -> Rebase {
-        match actions.iter().any(|action| action.remove.is_some()) {
+    pub(super) fn rebase(&self, actions: &[Action]) -> Rebase {
+        let depends_on_read = |action: &Action| {
+            action.remove.is_some() || action.meta_data.is_some() || action.protocol.is_some()
+        };
+        match self.is_bound_to_read || actions.iter().any(depends_on_read) {
             true => Rebase::Never,
             false => Rebase::Append,
         }
     }
+}
+
+/// The table feature of timestamps without time zone.
+const TIMESTAMP_NTZ: &str = "timestampNtz";
+
+fn needs_timestamp_ntz(storage: &Schema) -> bool {
+    let mut fields = storage.fields().iter();
+    fields.any(|field| schema::has_timestamp_ntz(field.data_type()))
+}
+
+/// The columns as the log has them, if a table may have them.
+fn storage_of(
+    logical: &Schema,
+    partition_columns: &[String],
+    comments: &BTreeMap<String, String>,
+) -> Result<SchemaRef> {
+    check_names(logical)?;
+    let storage = schema::storage_schema(&with_comments(logical, comments))?;
+    check_partitions(&storage, partition_columns)?;
+    Ok(storage)
 }
 
 fn refused(reason: String) -> TableError {

@@ -43,6 +43,17 @@ pub enum AsOf {
     TimestampMicros(i64),
 }
 
+/// What becomes of a table's columns.
+#[derive(Debug)]
+pub struct Redefinition<'a> {
+    /// all columns, logical
+    pub schema: &'a SchemaRef,
+    /// columns that partition the table; `None` leaves them as they are
+    pub partition_by: Option<Vec<String>>,
+    /// for the table's history
+    pub operation: &'static str,
+}
+
 /// What a transaction has made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
@@ -178,7 +189,7 @@ impl Transaction {
             let files = draft.files();
             return Ok(TableSnapshot::with_files(
                 &location,
-                Arc::clone(&draft.read),
+                Arc::clone(&draft.seen),
                 files,
             ));
         }
@@ -241,19 +252,79 @@ impl Transaction {
         relation: &Relation,
         rows: SendableRecordBatchStream,
     ) -> Result<u64, CatalogError> {
-        self.change(relation, Vec::new(), Some(rows), "WRITE").await
+        self.change(relation, Vec::new, Some(rows), "WRITE").await
     }
 
     /// Replaces files by the rows that are to remain of them (UPDATE, DELETE, MERGE), and returns how many rows were written.
+    ///
+    /// Which files those are is asked when the stream of rows has ended: a stream may find them while it runs.
     ///
     /// Errors: as [`Transaction::append`]; `Unsupported` for tables that only grow.
     pub async fn rewrite(
         &mut self,
         relation: &Relation,
-        removed: Vec<FileId>,
         rows: SendableRecordBatchStream,
+        removed: impl FnOnce() -> Vec<FileId>,
+        operation: &'static str,
     ) -> Result<u64, CatalogError> {
-        self.change(relation, removed, Some(rows), "UPDATE").await
+        self.change(relation, removed, Some(rows), operation).await
+    }
+
+    /// What this transaction adds to the table depends on the rows that are there (INSERT … ON CONFLICT): a commit of somebody
+    /// else in between is a conflict.
+    pub async fn bind_to_read(&mut self, relation: &Relation) -> Result<(), CatalogError> {
+        let mut draft = self.draft(relation).await?;
+        draft.bind_to_read();
+        self.pending.drafts.insert(relation.id, draft);
+        Ok(())
+    }
+
+    /// Gives a table other columns (ALTER TABLE, CREATE OR REPLACE TABLE), and other rows if there are some: without, the
+    /// files stay as they are, and columns that they lack read NULL.
+    ///
+    /// Errors: as [`Transaction::create_table`] and [`Transaction::rewrite`].
+    pub async fn redefine(
+        &mut self,
+        relation: &Relation,
+        definition: Redefinition<'_>,
+        rows: Option<SendableRecordBatchStream>,
+    ) -> Result<u64, CatalogError> {
+        let location = self.catalog.location_of(relation)?;
+        let table = relation.table().cloned().unwrap_or_default();
+        let mut draft = self.draft(relation).await?;
+        WriteTarget::of(&location, &draft.seen).map_err(|error| error.named(&relation.name))?;
+        let partition_by = definition.partition_by;
+        let partition_by =
+            partition_by.unwrap_or_else(|| draft.seen.metadata.partition_columns.clone());
+        let operation = definition.operation;
+        draft.redefine(
+            definition.schema,
+            partition_by,
+            &table.column_comments,
+            operation,
+        )?;
+        let removed = draft.files().values().map(|file| file.id()).collect();
+        let is_rewritten = rows.is_some();
+        let before = self.pending.drafts.insert(relation.id, draft);
+        if !is_rewritten {
+            return Ok(0);
+        }
+        let written = self.change(relation, || removed, rows, operation).await;
+        if written.is_err() {
+            match before {
+                Some(before) => self.pending.drafts.insert(relation.id, before),
+                None => self.pending.drafts.remove(&relation.id),
+            };
+        }
+        written
+    }
+
+    /// The columns of the tables that this transaction has touched, by the id of the relation.
+    pub fn own_schemas(&self) -> Vec<(Uuid, SchemaRef)> {
+        let drafts = self.pending.drafts.iter();
+        drafts
+            .map(|(id, draft)| (*id, Arc::clone(&draft.seen.logical_schema)))
+            .collect()
     }
 
     /// Removes all rows.
@@ -262,7 +333,7 @@ impl Transaction {
     pub async fn truncate(&mut self, relation: &Relation) -> Result<(), CatalogError> {
         let draft = self.draft(relation).await?;
         let removed = draft.files().values().map(|file| file.id()).collect();
-        self.change(relation, removed, None, "TRUNCATE").await?;
+        self.change(relation, || removed, None, "TRUNCATE").await?;
         Ok(())
     }
 
@@ -301,23 +372,25 @@ impl Transaction {
     async fn change(
         &mut self,
         relation: &Relation,
-        removed: Vec<FileId>,
+        removed: impl FnOnce() -> Vec<FileId>,
         rows: Option<SendableRecordBatchStream>,
         operation: &'static str,
     ) -> Result<u64, CatalogError> {
         let location = self.catalog.location_of(relation)?;
-        let draft = self.draft(relation).await?;
-        let target = WriteTarget::of(&location, &draft.read)
-            .and_then(|target| draft.check_removed(&location, &removed).map(|()| target))
-            .map_err(|error| error.named(&relation.name))?;
+        let mut draft = self.draft(relation).await?;
+        let target =
+            WriteTarget::of(&location, &draft.seen).map_err(|error| error.named(&relation.name))?;
         let written = match rows {
             Some(rows) => write_rows(self.catalog.tables(), &target, rows).await?,
             None => WrittenFiles::default(),
         };
+        let removed = removed();
+        draft
+            .check_removed(&location, &removed)
+            .map_err(|error| error.named(&relation.name))?;
         let count = written.rows;
         let (adds, paths) = written.keep();
         self.leftovers.files.extend(paths);
-        let mut draft = self.draft(relation).await?;
         draft.stage(&removed, adds, operation);
         self.pending.drafts.insert(relation.id, draft);
         Ok(count)

@@ -116,7 +116,7 @@ fn table_commits(transaction: &Transaction) -> Vec<TableCommit> {
             stored_location: table.location.clone(),
             managed: table.managed,
             draft: draft.clone(),
-            rebase: Draft::rebase(&actions),
+            rebase: draft.rebase(&actions),
             actions: commit::complete(transaction.id, draft.operation(), read_version, actions),
         });
     }

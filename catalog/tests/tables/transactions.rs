@@ -12,6 +12,7 @@ use tarn_catalog::Catalog;
 use tarn_catalog::error::CatalogError;
 use tarn_catalog::state::{DropBehavior, Op, Relation, RelationKind, Table};
 use tarn_catalog::table::error::TableError;
+use tarn_catalog::table::scan::PlaceColumns;
 use tarn_catalog::table::version::FileId;
 use tarn_catalog::transaction::{AsOf, Receipt, Transaction};
 use uuid::Uuid;
@@ -88,15 +89,28 @@ pub async fn add(catalog: &Catalog, table: &Relation, key: i32) -> Result<Receip
 /// Replaces all rows by their keys plus 100.
 async fn rewrite_all(transaction: &mut Transaction, table: &Relation) {
     let snapshot = transaction.snapshot(table).await.unwrap();
-    let provider = snapshot.provider_with_file_column("file", None).unwrap();
-    let found = query(provider, "SELECT k, file FROM t").await;
+    let place = PlaceColumns {
+        file: "file",
+        row: "row",
+    };
+    let provider = snapshot.provider_with_places(place, None).unwrap();
+    let found = query(provider, "SELECT k, file, row FROM t ORDER BY file, row").await;
+    let numbers = found.column(2).as_primitive::<Int64Type>();
     let files = found.column(1).as_string::<i32>();
     let mut removed: Vec<FileId> = files
         .iter()
         .flatten()
         .map(|path| FileId(path.to_string()))
         .collect();
-    removed.sort();
+    for row in 0..found.num_rows() {
+        let is_first = row == 0 || removed[row - 1] != removed[row];
+        let expected = if is_first {
+            0
+        } else {
+            numbers.value(row - 1) + 1
+        };
+        assert_eq!(numbers.value(row), expected, "row {row}");
+    }
     removed.dedup();
     let rows = keys(
         found
@@ -107,7 +121,7 @@ async fn rewrite_all(transaction: &mut Transaction, table: &Relation) {
             .map(|k| k + 100),
     );
     transaction
-        .rewrite(table, removed, stream(vec![rows]))
+        .rewrite(table, stream(vec![rows]), || removed, "UPDATE")
         .await
         .unwrap();
 }

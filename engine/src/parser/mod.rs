@@ -8,9 +8,12 @@ mod copy;
 mod create_model;
 mod create_table;
 mod cursor;
+mod insert;
 mod model_statements;
 mod prepared;
 mod reader;
+mod sequence;
+mod set_schema;
 mod settings;
 pub mod time_travel;
 mod transaction;
@@ -29,10 +32,13 @@ use crate::error::PgError;
 
 pub use copy::{Copy, CopyDirection, CopyFormat, CopyOptions, CopySource};
 pub use create_model::{CreateModel, Learner, OptionValue};
-pub use create_table::CreateTableAt;
+pub use create_table::{CreateTableAt, CreateTableLike, LikeClause};
 pub use cursor::{DeclareCursor, Fetch, FetchDirection};
+pub use insert::Overriding;
 pub use model_statements::DropModel;
 pub use prepared::{ExecutePrepared, Prepare};
+pub use sequence::{AlterSequence, CreateSequence, SequenceAction, SequenceClauses};
+pub use set_schema::SetSchema;
 pub use settings::{SetScope, SetVariable};
 pub use transaction::{Begin, TransactionStatement};
 
@@ -70,8 +76,18 @@ impl Parsed {
 pub enum Statement {
     /// Queries, DML and DDL in sqlparser's words.
     Sql(Box<ast::Statement>),
+    /// INSERT with OVERRIDING
+    InsertOverriding(Box<ast::Statement>, Overriding),
+    /// ALTER … SET SCHEMA
+    SetSchema(SetSchema),
+    /// CREATE SEQUENCE
+    CreateSequence(Box<CreateSequence>),
+    /// ALTER SEQUENCE
+    AlterSequence(Box<AlterSequence>),
     /// CREATE TABLE … LOCATION '…' over an existing Delta table.
     CreateTableAt(CreateTableAt),
+    /// CREATE TABLE (LIKE …)
+    CreateTableLike(Box<CreateTableLike>),
     /// CREATE MODEL
     CreateModel(Box<CreateModel>),
     /// EXPLAIN CREATE MODEL and other EXPLAINs that need the inner statement as ours.
@@ -246,8 +262,13 @@ fn dispatch(parser: &mut Parser) -> Result<Statement, ReadError> {
         ["create", "model", ..] | ["create", "or", "replace", "model", ..] => {
             create_model::parse(parser)
         }
-        ["create", "table", ..] | ["create", "external", "table", ..] => {
-            create_table::parse(parser)
+        ["create", "table", ..]
+        | ["create", "external", "table", ..]
+        | ["create", "or", "replace", "table", ..] => create_table::parse(parser),
+        ["insert", ..] => insert::parse(parser),
+        ["alter", "table" | "view" | "sequence", ..] => set_schema::parse(parser),
+        ["create", "sequence", ..] | ["create", "temp" | "temporary", "sequence", ..] => {
+            sequence::parse_create(parser)
         }
         ["drop", "model", ..] => model_statements::parse_drop(parser),
         ["describe" | "desc", "model", ..] => model_statements::parse_describe(parser),

@@ -7,6 +7,7 @@
 pub mod bind_calls;
 pub mod casts;
 pub mod files;
+pub mod given;
 pub mod interrupt;
 pub mod interval_order;
 pub mod literals;
@@ -82,8 +83,8 @@ pub struct Planner<'a> {
     loaded: origins::Loaded,
     /// Column names of a catalog query, which need not differ; empty for other queries.
     output_names: Vec<String>,
-    /// Tables that the caller provides under names of its own.
-    pub given: HashMap<String, Arc<dyn TableProvider>>,
+    /// Plans that the caller provides under names of its own.
+    pub given: given::GivenPlans,
     view_depth: usize,
 }
 
@@ -111,7 +112,7 @@ impl<'a> Planner<'a> {
             used: Used::default(),
             loaded: origins::Loaded::new(),
             output_names: Vec::new(),
-            given: HashMap::new(),
+            given: given::GivenPlans::default(),
             view_depth: 0,
         }
     }
@@ -165,10 +166,7 @@ impl<'a> Planner<'a> {
         self.bind_calls(&mut statement)?;
         let files = files::take_calls(&mut statement)?;
         let tables = self.load_relations(&statement, files).await?;
-        let relations = provider::LoadedRelations {
-            state: self.state,
-            tables,
-        };
+        let relations = provider::LoadedRelations::new(self.state, tables, &self.given);
         let parameters = syntax::cast_parameters(&statement, parameters);
         let mut context = PlannerContext::new().with_prepare_param_data_types(parameters);
         if let Some(columns) = columns {
@@ -209,10 +207,7 @@ impl<'a> Planner<'a> {
         schema: &DFSchema,
     ) -> Result<Expr, PgError> {
         time_syntax::normalise(&mut expression)?;
-        let relations = provider::LoadedRelations {
-            state: self.state,
-            tables: HashMap::new(),
-        };
+        let relations = provider::LoadedRelations::new(self.state, HashMap::new(), &self.given);
         let planner = SqlToRel::new_with_options(&relations, parser_options());
         let planned = planner.sql_to_expr(expression, schema, &mut PlannerContext::new())?;
         Ok(casts::rewrite(planned, schema)?)
@@ -275,7 +270,7 @@ impl<'a> Planner<'a> {
         let wrapped = DfStatement::Statement(Box::new(statement.clone()));
         let (references, _) = resolve_table_references(&wrapped, true)?;
         for reference in references {
-            if tables.contains_key(&reference) {
+            if tables.contains_key(&reference) || self.given.contains(reference.table()) {
                 continue;
             }
             if self.is_table_function(&reference, statement) {
@@ -310,9 +305,6 @@ impl<'a> Planner<'a> {
             return Err(PgError::unsupported(format!(
                 "cross-database references are not implemented: \"{catalog}\""
             )));
-        }
-        if let Some(provider) = self.given.get(reference.table()) {
-            return Ok(Arc::clone(provider));
         }
         let name = QualifiedName {
             schema: reference.schema().map(str::to_string),
@@ -397,25 +389,37 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// A view's columns have the names that it was created with.
+/// A view's columns have the names that it was created with, and are those that it had then: a column that its
+/// tables got later does not show through `*`.
 fn rename_columns(plan: LogicalPlan, columns: &[(String, String)]) -> Result<LogicalPlan, PgError> {
     let planned = plan.schema();
-    let same = planned.fields().len() == columns.len()
-        && planned
-            .fields()
-            .iter()
-            .zip(columns)
-            .all(|(field, (name, _))| field.name() == name);
-    if same || planned.fields().len() != columns.len() {
+    let has_more = planned.fields().len() > columns.len();
+    let same = planned
+        .fields()
+        .iter()
+        .zip(columns)
+        .all(|(field, (name, _))| field.name() == name);
+    if planned.fields().len() < columns.len() || (same && !has_more) {
         return Ok(plan);
     }
-    let renamed: Vec<Expr> = columns
+    let position = |index: usize, name: &str| match has_more {
+        true => planned
+            .fields()
+            .iter()
+            .position(|field| field.name() == name),
+        false => Some(index),
+    };
+    let renamed: Option<Vec<Expr>> = columns
         .iter()
         .enumerate()
         .map(|(index, (name, _))| {
-            Expr::Column(Column::from(planned.qualified_field(index))).alias(name)
+            let found = planned.qualified_field(position(index, name)?);
+            Some(Expr::Column(Column::from(found)).alias(name))
         })
         .collect();
+    let Some(renamed) = renamed else {
+        return Ok(plan);
+    };
     Ok(LogicalPlanBuilder::from(plan).project(renamed)?.build()?)
 }
 

@@ -159,8 +159,37 @@ impl Names {
         })
     }
 
+    /// The relation of a name that is to be changed or dropped: the system's own are refused.
+    pub fn alterable(&self, name: &QualifiedName) -> Result<Arc<Relation>, PgError> {
+        self.refuse_system(name)?;
+        self.relation(name)
+    }
+
+    /// 42501 for a relation of the system.
+    pub fn refuse_system(&self, name: &QualifiedName) -> Result<(), PgError> {
+        let is_system = match &name.schema {
+            Some(schema) => SYSTEM_SCHEMAS.contains(&schema.as_str()),
+            None => {
+                self.find_relation(name).is_none()
+                    && tarn_catalog::system::is_system_relation(&name.name)
+            }
+        };
+        if is_system {
+            return Err(PgError::new(
+                sqlstate::INSUFFICIENT_PRIVILEGE,
+                format!("permission denied: \"{}\" is a system catalog", name.name),
+            ));
+        }
+        Ok(())
+    }
+
     /// Where a new object goes: the schema as written, or the first of the search path that exists.
     pub fn schema_for_new(&self, name: &QualifiedName) -> Result<String, PgError> {
+        if let Some(schema) = &name.schema
+            && let Some(refused) = system_schema_refused(schema, &name.name)
+        {
+            return Err(refused);
+        }
         match &name.schema {
             Some(schema) if self.state.schema(schema).is_some() => Ok(schema.clone()),
             Some(schema) => Err(missing_schema(schema)),
@@ -177,6 +206,20 @@ impl Names {
                 }),
         }
     }
+}
+
+/// The schemas whose contents belong to the system.
+const SYSTEM_SCHEMAS: [&str; 4] = ["pg_catalog", "information_schema", "pg_toast", "ml"];
+
+/// 42501 for an object that somebody wants to make in a schema of the system.
+pub fn system_schema_refused(schema: &str, name: &str) -> Option<PgError> {
+    SYSTEM_SCHEMAS.contains(&schema).then(|| {
+        PgError::new(
+            sqlstate::INSUFFICIENT_PRIVILEGE,
+            format!("permission denied to create \"{schema}.{name}\""),
+        )
+        .with_detail("System catalog modifications are currently disallowed.")
+    })
 }
 
 /// 3F000

@@ -18,6 +18,7 @@ use datafusion::logical_expr::{
 };
 use tarn_catalog::system::query_rewrite::SystemTypes;
 
+use super::given::GivenPlans;
 use crate::error::PgError;
 use crate::sqlstate;
 
@@ -27,6 +28,24 @@ pub struct LoadedRelations<'a> {
     pub state: &'a SessionState,
     /// Every relation that the statement names, under the name as written.
     pub tables: HashMap<TableReference, Arc<dyn TableSource>>,
+    relation_planners: Vec<Arc<dyn RelationPlanner>>,
+}
+
+impl<'a> LoadedRelations<'a> {
+    /// Relations that were loaded, and plans that the caller gives.
+    pub fn new(
+        state: &'a SessionState,
+        tables: HashMap<TableReference, Arc<dyn TableSource>>,
+        given: &GivenPlans,
+    ) -> Self {
+        let given: Arc<dyn RelationPlanner> = Arc::new(given.clone());
+        let known = state.relation_planners().iter().cloned();
+        LoadedRelations {
+            state,
+            tables,
+            relation_planners: std::iter::once(given).chain(known).collect(),
+        }
+    }
 }
 
 impl ContextProvider for LoadedRelations<'_> {
@@ -73,7 +92,7 @@ impl ContextProvider for LoadedRelations<'_> {
     }
 
     fn get_relation_planners(&self) -> &[Arc<dyn RelationPlanner>] {
-        self.state.relation_planners()
+        &self.relation_planners
     }
 
     fn get_type_planner(&self) -> Option<Arc<dyn TypePlanner>> {

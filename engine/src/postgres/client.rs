@@ -31,6 +31,8 @@ pub struct Client {
     /// Encoded messages that are not sent yet.
     pub out: BytesMut,
     writer: Writer,
+    /// how many bytes the client got
+    sent_bytes: u64,
     notices: UnboundedReceiver<Notice>,
     /// `client_min_messages`
     pub notice_level: String,
@@ -42,6 +44,7 @@ impl Client {
         Client {
             out: BytesMut::with_capacity(2 * FLUSH_BYTES),
             writer,
+            sent_bytes: 0,
             notices,
             notice_level: "notice".to_string(),
         }
@@ -54,8 +57,26 @@ impl Client {
             if written == 0 {
                 return Err(gone(std::io::ErrorKind::WriteZero.into()));
             }
+            self.sent_bytes += written as u64;
         }
         self.writer.flush().await.map_err(gone)
+    }
+
+    /// How many bytes were put so far, sent or not.
+    pub fn position(&self) -> u64 {
+        self.sent_bytes + self.out.len() as u64
+    }
+
+    /// Takes back the bytes that were put last, unless some of them are sent or others follow.
+    pub fn take_back(&mut self, bytes: &std::ops::Range<u64>) -> bool {
+        let is_last = bytes.end == self.position();
+        match bytes.start.checked_sub(self.sent_bytes) {
+            Some(kept) if is_last => {
+                self.out.truncate(kept as usize);
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Sends when enough waits, unless the statement is stopped meanwhile.

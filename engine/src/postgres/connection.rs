@@ -12,11 +12,13 @@ use tokio::sync::mpsc::{Receiver, unbounded_channel};
 
 use super::client::{Client, Incoming, Reader, Writer, read_messages};
 use super::portal::Portal;
+use super::repeated::Answer;
 use super::{message, startup};
 use crate::engine::Engine;
 use crate::error::PgError;
 use crate::session::cancel::StopReason;
 use crate::session::prepared::Prepared;
+use crate::session::repetition::is_lost_race;
 use crate::session::settings::SETTINGS;
 use crate::session::{Peer, Session};
 
@@ -28,6 +30,8 @@ pub struct Connection {
     /// The unnamed statement; named ones live in the session, where SQL sees them too.
     pub(super) unnamed: Option<Arc<Prepared>>,
     pub(super) portals: HashMap<String, Portal>,
+    /// What was answered since the last Sync, if it was one statement.
+    pub(super) answer: Option<Answer>,
     /// After an error in the extended protocol.
     pub(super) skips_to_sync: bool,
     reported: HashMap<&'static str, String>,
@@ -67,6 +71,7 @@ pub async fn serve(mut reader: Reader, mut writer: Writer, peer: Peer, engine: A
         incoming,
         unnamed: None,
         portals: HashMap::new(),
+        answer: None,
         skips_to_sync: false,
         reported: HashMap::new(),
     };
@@ -173,10 +178,17 @@ impl Connection {
     async fn sync(&mut self) -> Result<(), PgError> {
         if self.skips_to_sync {
             self.skips_to_sync = false;
-        } else if let Err(error) = self.session.end_implicit().await {
-            message::error(&mut self.client.out, &error);
-            self.session.fail();
+        } else {
+            let ended = match self.session.end_implicit().await {
+                Err(error) if is_lost_race(&error) => self.repeat(error).await,
+                ended => ended,
+            };
+            if let Err(error) = ended {
+                message::error(&mut self.client.out, &error);
+                self.session.fail();
+            }
         }
+        self.answer = None;
         if self.session.block() == crate::session::Block::Idle {
             self.portals.clear();
         }

@@ -210,7 +210,12 @@ impl Connection {
             .ok_or_else(|| missing_portal(Some(&name)))?;
         let guard = self.session.begin_statement();
         let was_in_block = self.session.block() == Block::Open;
+        let (is_first, from) = (self.begins_transaction(), self.client.position());
+        self.answer = None;
         let answered = self.execute_portal(&mut portal, rows_max).await;
+        if is_first && answered.is_ok() {
+            self.remember_answer(&portal, from);
+        }
         drop(guard);
         self.session.note_answered(answered.as_ref().err());
         if was_in_block && self.session.block() == Block::Idle {

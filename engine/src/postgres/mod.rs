@@ -8,6 +8,7 @@ mod extended;
 pub mod listen;
 pub mod message;
 pub mod portal;
+mod repeated;
 mod simple;
 pub mod startup;
 pub mod types;

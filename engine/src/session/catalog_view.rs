@@ -28,6 +28,7 @@ use crate::engine::Engine;
 use crate::error::PgError;
 use crate::ml_views::MlViews;
 use crate::plan::names::{DATABASE, Names, QualifiedName};
+use crate::sequences::SequenceMemory;
 
 /// A setting that a function changed while a statement ran.
 #[derive(Debug, Clone)]
@@ -47,6 +48,8 @@ pub struct SystemCatalog {
     pg_catalog: SystemSchema,
     information_schema: SystemSchema,
     ml: MlViews,
+    /// What nextval and its kin remember.
+    pub sequences: SequenceMemory,
 }
 
 impl SystemCatalog {
@@ -66,6 +69,7 @@ impl SystemCatalog {
             pg_catalog: SystemSchema::pg_catalog(Arc::clone(&session)),
             information_schema: SystemSchema::information_schema(Arc::clone(&session)),
             ml: MlViews::new(Arc::clone(&engine.trainings)),
+            sequences: SequenceMemory::default(),
             session,
             view,
         }
@@ -75,10 +79,13 @@ impl SystemCatalog {
     pub fn register(&self, base: SessionState) -> Result<SessionState, PgError> {
         let context = SessionContext::new_with_state(base);
         tarn_catalog::system::register(&context, &self.session);
+        let view = Arc::clone(&self.view);
         crate::sequences::register(
             &context,
             self.view.catalog.clone(),
             Arc::clone(&self.session),
+            Arc::new(move || Arc::clone(&view.published().state)),
+            &self.sequences,
         );
         Ok(context.state())
     }
@@ -173,6 +180,11 @@ impl SystemCatalog {
             .published()
             .columns
             .insert(relation_oid, Arc::clone(schema));
+    }
+
+    /// Keeps only these columns: all others may have been changed by anybody.
+    pub fn remember_only(&self, columns: HashMap<u32, SchemaRef>) {
+        self.view.published().columns = columns;
     }
 
     /// What was remembered.

@@ -9,6 +9,7 @@ pub mod cursor;
 pub mod notice;
 pub mod outcome;
 pub mod prepared;
+pub mod repetition;
 pub mod settings;
 pub mod statement_log;
 mod transaction;
@@ -150,19 +151,11 @@ impl Session {
         parameters: &Parameters,
     ) -> Result<Outcome, PgError> {
         self.check_block(&parsed.statement)?;
-        let token = self.entry.cancel.token();
         if let Statement::Transaction(moved) = &parsed.statement {
             // Never cancelled half-way: a commit is finished or not begun.
             self.move_transaction(moved).await
         } else {
-            self.open_transaction().await?;
-            let executed = tokio::select! {
-                biased;
-                () = token.cancelled() => Err(self.entry.cancel.reason().error()),
-                executed = statement::execute(self, parsed, parameters) => executed,
-            };
-            let executed = executed.map_err(|error| parsed.locate(error));
-            self.close_statement(executed).await
+            self.run_with_repetition(parsed, parameters).await
         }
     }
 
@@ -171,6 +164,23 @@ impl Session {
         if let Some(log) = self.log.take() {
             log.end(failed);
         }
+    }
+
+    /// Runs a statement once, and commits if it is on its own.
+    async fn attempt(
+        &mut self,
+        parsed: &Parsed,
+        parameters: &Parameters,
+    ) -> Result<Outcome, PgError> {
+        let token = self.entry.cancel.token();
+        self.open_transaction().await?;
+        let executed = tokio::select! {
+            biased;
+            () = token.cancelled() => Err(self.entry.cancel.reason().error()),
+            executed = statement::execute(self, parsed, parameters) => executed,
+        };
+        let executed = executed.map_err(|error| parsed.locate(error));
+        self.close_statement(executed).await
     }
 
     /// Starts the clock and the switch of a statement that arrived.
@@ -210,6 +220,11 @@ impl Session {
             &self.files,
             format,
         ))
+    }
+
+    /// Has the session begun a transaction?
+    pub fn has_transaction(&self) -> bool {
+        self.transaction.is_some()
     }
 
     /// The open transaction.
@@ -264,7 +279,7 @@ impl Session {
     }
 
     /// Tells the system catalog what this session sees now, and what time it is.
-    fn refresh_view(&mut self) {
+    pub fn refresh_view(&mut self) {
         let prepared = self.prepared.iter().map(|(name, prepared)| {
             let text = prepared
                 .parsed

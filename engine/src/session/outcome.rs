@@ -39,6 +39,8 @@ pub enum RowsTag {
     Counted(&'static str),
     /// `SHOW`, `EXPLAIN`: the word alone.
     Fixed(&'static str),
+    /// `INSERT 0 3` with RETURNING: what was done, however many rows are sent.
+    Exact(String),
 }
 
 impl RowsTag {
@@ -47,6 +49,7 @@ impl RowsTag {
         match self {
             RowsTag::Counted(word) => format!("{word} {rows}"),
             RowsTag::Fixed(word) => (*word).to_string(),
+            RowsTag::Exact(tag) => tag.clone(),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! result's columns are fixed at Describe. Every execution plans again, because tables and models may have
 //! moved on, and refuses (0A000) to give other columns than it promised.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{FieldRef, SchemaRef};
@@ -104,7 +105,7 @@ impl Session {
             let columns = statement::fixed_columns(self, statement)?;
             return Ok((types_of(&known), columns));
         };
-        let merged = merge(&known, &described.plan)?;
+        let merged = merge(&known, &described.plans)?;
         let columns = if merged.len() == known.len() && merged.iter().eq(known.iter()) {
             described.columns
         } else {
@@ -139,8 +140,17 @@ fn given_fields(given: &[u32]) -> Result<Vec<Option<FieldRef>>, PgError> {
 }
 
 /// Client types, then inferred ones, then text.
-fn merge(known: &[Option<FieldRef>], plan: &LogicalPlan) -> Result<Vec<Option<FieldRef>>, PgError> {
-    let inferred = plan.get_parameter_fields()?;
+fn merge(
+    known: &[Option<FieldRef>],
+    plans: &[LogicalPlan],
+) -> Result<Vec<Option<FieldRef>>, PgError> {
+    let mut inferred: HashMap<String, Option<FieldRef>> = HashMap::new();
+    for plan in plans {
+        for (name, field) in plan.get_parameter_fields()? {
+            let found = inferred.entry(name).or_default();
+            *found = found.take().or(field);
+        }
+    }
     let mut count = known.len();
     for name in inferred.keys() {
         let number: usize = name.trim_start_matches('$').parse().map_err(|_| {

@@ -4,7 +4,10 @@
 //! simple-query string share an implicit block; BEGIN opens an explicit one, which fails as a whole (25P02)
 //! until ROLLBACK.
 
-use tarn_catalog::transaction::Savepoint;
+use std::collections::HashMap;
+
+use tarn_catalog::state::Op;
+use tarn_catalog::transaction::{Savepoint, Transaction};
 
 use super::Session;
 use super::notice::Notice;
@@ -118,7 +121,25 @@ impl Session {
         }
     }
 
+    /// The numbers that were taken of sequences which the transaction itself has made.
+    fn publish_sequences(&self, transaction: &mut Transaction) -> Result<(), PgError> {
+        for (sequence, position) in self.system.sequences.take_unpublished() {
+            let state = transaction.state();
+            let Some(relation) = state.relation_by_id(sequence) else {
+                continue;
+            };
+            transaction.apply(Op::SetSequence {
+                target: relation.reference(),
+                next: position.next,
+                last: position.last,
+            })?;
+        }
+        Ok(())
+    }
+
     fn drop_transaction(&mut self) {
+        self.system.sequences.take_unpublished();
+        self.system.remember_only(HashMap::new());
         if let Some(transaction) = self.transaction.take() {
             transaction.rollback();
         }
@@ -127,9 +148,11 @@ impl Session {
     /// Publishes what the open transaction did.
     pub async fn commit_open(&mut self) -> Result<(), PgError> {
         self.restore_local_settings();
-        let Some(transaction) = self.transaction.take() else {
+        let Some(mut transaction) = self.transaction.take() else {
             return Ok(());
         };
+        self.system.remember_only(HashMap::new());
+        self.publish_sequences(&mut transaction)?;
         // On a task of its own: a connection that dies now must not tear the commit apart.
         let committed = tokio::spawn(transaction.commit()).await;
         match committed {
@@ -280,6 +303,15 @@ impl Session {
         self.savepoints.truncate(index + 1);
         let transaction = self.transaction.as_mut().ok_or_else(none_open)?;
         transaction.rollback_to(&self.savepoints[index].point);
+        let state = transaction.state();
+        let own = transaction
+            .own_schemas()
+            .into_iter()
+            .filter_map(|(id, schema)| {
+                let relation = state.relation_by_id(id)?;
+                Some((relation.oid, schema))
+            });
+        self.system.remember_only(own.collect());
         self.block = Block::Open;
         Ok(Outcome::Command("ROLLBACK".to_string()))
     }

@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, StringArray};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::{DFSchema, cast::as_boolean_array};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
@@ -18,6 +18,8 @@ use tarn_catalog::types::{PgType, oid};
 
 use super::insert::table_of;
 use crate::error::PgError;
+use crate::postgres::types::row::RowEncoder;
+use crate::postgres::types::settings::FormatSettings;
 use crate::session::Session;
 use crate::sqlstate;
 
@@ -27,6 +29,8 @@ pub struct Constraints {
     schema: SchemaRef,
     types: Vec<PgType>,
     checks: Vec<(String, Arc<dyn PhysicalExpr>)>,
+    /// how values are shown in messages
+    settings: FormatSettings,
 }
 
 impl Constraints {
@@ -61,6 +65,7 @@ impl Constraints {
                 .collect(),
             schema,
             checks,
+            settings: crate::postgres::message::format_settings(session),
         })
     }
 
@@ -80,8 +85,13 @@ impl Constraints {
     }
 
     fn check_batch(&self, batch: &RecordBatch) -> Result<RecordBatch, PgError> {
-        let mut columns = Vec::with_capacity(batch.num_columns());
-        for (index, column) in batch.columns().iter().enumerate() {
+        self.check_columns(batch.columns(), batch.num_rows())
+    }
+
+    /// Columns that passed, in the table's own types.
+    pub fn check_columns(&self, given: &[ArrayRef], rows: usize) -> Result<RecordBatch, PgError> {
+        let mut columns = Vec::with_capacity(given.len());
+        for (index, column) in given.iter().enumerate() {
             let field = self.schema.field(index);
             let column = if column.data_type() == field.data_type() {
                 Arc::clone(column)
@@ -89,18 +99,21 @@ impl Constraints {
                 arrow::compute::cast(column, field.data_type())?
             };
             if !field.is_nullable() && column.null_count() > 0 {
-                return Err(self.null_violation(batch, index, &column));
+                return Err(self.null_violation(given, index));
             }
             columns.push(fit_text(column, self.types[index])?);
         }
-        let checked = RecordBatch::try_new(Arc::clone(&self.schema), columns)?;
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let checked =
+            RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?;
         for (name, condition) in &self.checks {
             self.check_condition(name, condition, &checked)?;
         }
         Ok(checked)
     }
 
-    fn null_violation(&self, batch: &RecordBatch, index: usize, column: &ArrayRef) -> PgError {
+    fn null_violation(&self, given: &[ArrayRef], index: usize) -> PgError {
+        let column = &given[index];
         let row = (0..column.len())
             .find(|row| column.is_null(*row))
             .unwrap_or(0);
@@ -112,7 +125,32 @@ impl Constraints {
                 self.relation
             ),
         )
-        .with_detail(format!("Failing row contains ({}).", row_text(batch, row)))
+        .with_detail(self.failing_row(given, row))
+    }
+
+    /// Values of one row, as Postgres shows them.
+    fn failing_row(&self, given: &[ArrayRef], row: usize) -> String {
+        let shown = self.row_texts(given, row).unwrap_or_default();
+        let texts = shown
+            .into_iter()
+            .map(|text| text.map_or_else(|| "null".to_string(), cut));
+        let values: Vec<String> = texts.collect();
+        format!("Failing row contains ({}).", values.join(", "))
+    }
+
+    fn row_texts(&self, given: &[ArrayRef], row: usize) -> Result<Vec<Option<String>>, PgError> {
+        let fields = self.schema.fields().iter();
+        let nullable: Vec<Field> = fields
+            .map(|field| field.as_ref().clone().with_nullable(true))
+            .collect();
+        let columns = given
+            .iter()
+            .zip(&nullable)
+            .map(|(column, field)| arrow::compute::cast(&column.slice(row, 1), field.data_type()));
+        let schema = Arc::new(Schema::new(nullable.clone()));
+        let batch = RecordBatch::try_new(Arc::clone(&schema), columns.collect::<Result<_, _>>()?)?;
+        let mut encoder = RowEncoder::new(&schema, &[], self.settings.clone())?;
+        Ok(encoder.texts(&batch, 0)?)
     }
 
     fn check_condition(
@@ -133,7 +171,7 @@ impl Constraints {
                     self.relation
                 ),
             )
-            .with_detail(format!("Failing row contains ({}).", row_text(batch, row)))),
+            .with_detail(self.failing_row(batch.columns(), row))),
             None => Ok(()),
         }
     }
@@ -152,19 +190,18 @@ pub(super) fn coerce(
     Ok(ExprSimplifier::new(context).coerce(logical, columns)?)
 }
 
-/// Values of one row for a message, as Postgres shows them.
-fn row_text(batch: &RecordBatch, row: usize) -> String {
-    let options = arrow::util::display::FormatOptions::default().with_null("null");
-    let values: Vec<String> = batch
-        .columns()
-        .iter()
-        .map(|column| {
-            arrow::util::display::ArrayFormatter::try_new(column, &options)
-                .map(|formatter| formatter.value(row).to_string())
-                .unwrap_or_default()
-        })
-        .collect();
-    values.join(", ")
+/// A value that cannot be shown in full is cut to this many bytes, as in Postgres.
+const SHOWN_BYTES_MAX: usize = 64;
+
+fn cut(text: String) -> String {
+    if text.len() <= SHOWN_BYTES_MAX {
+        return text;
+    }
+    let mut end = SHOWN_BYTES_MAX;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}...", &text[..end])
 }
 
 /// Lengths and forms that the Arrow type does not say.

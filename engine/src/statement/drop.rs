@@ -76,7 +76,9 @@ fn drop_relation(
     name: &QualifiedName,
     behavior: DropBehavior,
 ) -> Result<bool, PgError> {
-    let Some(relation) = session.names().find_relation(name) else {
+    let names = session.names();
+    let Some(relation) = names.find_relation(name) else {
+        names.refuse_system(name)?;
         return Ok(false);
     };
     if relation.object_kind() != kind {

@@ -2,6 +2,8 @@
 //!
 //! A file per statement; the two `match`es here are the only dispatch.
 
+pub mod alter_table;
+pub mod assignment;
 pub mod change_rows;
 pub mod comment;
 pub mod constraints;
@@ -14,12 +16,16 @@ pub mod drop;
 pub mod explain;
 pub mod insert;
 pub mod models;
+pub mod on_conflict;
 pub mod prepared;
 pub mod query;
-pub mod rename;
+pub mod replace_table;
+pub mod returning;
+pub mod row_changes;
 pub mod schema;
 pub mod sequence;
 pub mod settings;
+pub mod table_definition;
 pub mod truncate;
 pub mod view;
 
@@ -30,7 +36,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast;
 
 use crate::error::PgError;
-use crate::parser::{Parsed, Statement};
+use crate::parser::{Overriding, Parsed, Statement};
 use crate::session::Session;
 use crate::session::outcome::Outcome;
 use crate::session::prepared::Parameters;
@@ -43,6 +49,18 @@ pub async fn execute(
 ) -> Result<Outcome, PgError> {
     match &parsed.statement {
         Statement::Sql(statement) => execute_sql(session, statement, parsed, parameters).await,
+        Statement::InsertOverriding(statement, overriding) => match statement.as_ref() {
+            ast::Statement::Insert(insert) => {
+                insert::run(session, insert, *overriding, parameters).await
+            }
+            other => Err(unsupported(other)),
+        },
+        Statement::SetSchema(set) => alter_table::set_schema(session, set),
+        Statement::CreateSequence(create) => sequence::create(session, create).await,
+        Statement::AlterSequence(alter) => sequence::alter(session, alter).await,
+        Statement::CreateTableLike(like) => {
+            create_table::run(session, &like.create, &like.likes, parameters).await
+        }
         Statement::CreateTableAt(create) => create_table::at_location(session, create).await,
         Statement::DropModel(dropped) => models::drop(session, dropped),
         Statement::DescribeModel(name) => models::describe(session, name),
@@ -78,20 +96,23 @@ async fn execute_sql(
     match statement {
         ast::Statement::Query(query) => query::run(session, query, parameters).await,
         ast::Statement::Explain { .. } => explain::run(session, statement, parameters).await,
-        ast::Statement::Insert(insert) => insert::run(session, insert, parameters).await,
+        ast::Statement::Insert(insert) => {
+            insert::run(session, insert, Overriding::Nothing, parameters).await
+        }
         ast::Statement::Update(update) => change_rows::update(session, update, parameters).await,
         ast::Statement::Delete(delete) => change_rows::delete(session, delete, parameters).await,
         ast::Statement::Truncate(truncated) => truncate::run(session, truncated).await,
-        ast::Statement::CreateTable(create) => create_table::run(session, create, parameters).await,
+        ast::Statement::CreateTable(create) => {
+            create_table::run(session, create, &[], parameters).await
+        }
         ast::Statement::CreateView(create) => view::create(session, create, parsed).await,
         ast::Statement::CreateSchema {
             schema_name,
             if_not_exists,
             ..
         } => schema::create(session, schema_name, *if_not_exists),
-        ast::Statement::CreateSequence { .. } => sequence::create(session, statement),
         ast::Statement::Drop { .. } => drop::run(session, statement),
-        ast::Statement::AlterTable(alter) => rename::alter_table(session, alter),
+        ast::Statement::AlterTable(alter) => alter_table::run(session, alter).await,
         ast::Statement::Comment { .. } => comment::run(session, statement),
         other => Err(unsupported(other)),
     }
@@ -110,67 +131,91 @@ fn unsupported(statement: &ast::Statement) -> PgError {
     ))
 }
 
-/// A plan with the columns that the client will get from it.
+/// Plans with the columns that the client will get.
 pub struct Described {
-    /// Has the parameters.
-    pub plan: LogicalPlan,
+    /// Have the parameters.
+    pub plans: Vec<LogicalPlan>,
     /// None for statements without rows.
     pub columns: Option<SchemaRef>,
 }
 
-/// A plan of a statement that returns no rows.
-fn no_rows(plan: LogicalPlan) -> Described {
-    Described {
-        plan,
-        columns: None,
+impl Described {
+    /// A plan of a statement that returns no rows.
+    pub fn of(plan: LogicalPlan) -> Self {
+        Described {
+            plans: vec![plan],
+            columns: None,
+        }
+    }
+
+    /// Adds the plan of the rows that are returned.
+    pub fn with_rows(mut self, plan: LogicalPlan, columns: SchemaRef) -> Self {
+        self.plans.push(plan);
+        self.columns = Some(columns);
+        self
     }
 }
 
-/// The plan whose parameters and columns Describe reports; None for statements that have none.
+/// The plans whose parameters and columns Describe reports; None for statements that have none.
 pub async fn plan_for_describe(
     session: &mut Session,
     statement: &Statement,
     known: &[Option<FieldRef>],
 ) -> Result<Option<Described>, PgError> {
-    let Statement::Sql(inner) = statement else {
-        return match statement {
-            Statement::Declare(declare) => {
-                let query = (*declare.query).clone();
-                Ok(Some(no_rows(session.planner()?.query(query, known).await?)))
-            }
+    match statement {
+        Statement::Sql(inner) => describe_sql(session, inner, known).await,
+        Statement::InsertOverriding(inner, overriding) => match inner.as_ref() {
+            ast::Statement::Insert(insert) => Ok(Some(
+                insert::describe(session, insert, *overriding, known).await?,
+            )),
             _ => Ok(None),
-        };
-    };
-    let plan = match inner.as_ref() {
+        },
+        Statement::Declare(declare) => {
+            let query = (*declare.query).clone();
+            let plan = session.planner()?.query(query, known).await?;
+            Ok(Some(Described::of(plan)))
+        }
+        _ => Ok(None),
+    }
+}
+
+async fn describe_sql(
+    session: &mut Session,
+    statement: &ast::Statement,
+    known: &[Option<FieldRef>],
+) -> Result<Option<Described>, PgError> {
+    Ok(Some(match statement {
         ast::Statement::Query(query) => {
             let mut planner = session.planner()?;
             let plan = planner.query((**query).clone(), known).await?;
             let columns = Some(planner.columns(&plan));
-            Described { plan, columns }
+            let plans = vec![plan];
+            Described { plans, columns }
         }
-        ast::Statement::Explain { statement, .. } => match statement.as_ref() {
-            ast::Statement::Query(query) => Described {
-                plan: session.planner()?.query((**query).clone(), known).await?,
-                columns: Some(explain::columns()),
-            },
-            _ => return Ok(None),
-        },
+        ast::Statement::Explain { statement, .. } => {
+            match Box::pin(describe_sql(session, statement, known)).await? {
+                Some(described) => Described {
+                    columns: Some(explain::columns()),
+                    ..described
+                },
+                None => return Ok(None),
+            }
+        }
         ast::Statement::Insert(insert) => {
-            no_rows(insert::plan(session, insert, known).await?.source)
+            insert::describe(session, insert, Overriding::Nothing, known).await?
         }
         ast::Statement::Update(update) => {
-            no_rows(change_rows::plan_update(session, update, known).await?)
+            change_rows::describe_update(session, update, known).await?
         }
         ast::Statement::Delete(delete) => {
-            no_rows(change_rows::plan_delete(session, delete, known).await?)
+            change_rows::describe_delete(session, delete, known).await?
         }
         ast::Statement::CreateTable(create) => match &create.query {
-            Some(query) => no_rows(session.planner()?.query((**query).clone(), known).await?),
+            Some(query) => Described::of(session.planner()?.query((**query).clone(), known).await?),
             None => return Ok(None),
         },
         _ => return Ok(None),
-    };
-    Ok(Some(plan))
+    }))
 }
 
 /// The columns of statements that have no plan.

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream, execute_stream};
 use datafusion::sql::sqlparser::ast;
 use futures::StreamExt;
@@ -47,6 +49,12 @@ pub async fn stream(
 ) -> Result<SendableRecordBatchStream, PgError> {
     let physical = physical(session, plan).await?;
     Ok(execute_stream(physical, session.state().task_ctx())?)
+}
+
+/// Batches that are there already, as a stream.
+pub fn of_batches(schema: &SchemaRef, batches: Vec<RecordBatch>) -> SendableRecordBatchStream {
+    let rows = futures::stream::iter(batches.into_iter().map(Ok));
+    Box::pin(RecordBatchStreamAdapter::new(Arc::clone(schema), rows))
 }
 
 /// Optimises a plan down to operators.

@@ -104,5 +104,8 @@ pub fn discard(session: &mut Session, what: &str) -> Result<Outcome, PgError> {
         session.cursors.clear();
         session.apply_settings();
     }
+    if ["all", "sequences"].contains(&what) {
+        session.system.sequences.forget_values();
+    }
     Ok(Outcome::Command(format!("DISCARD {}", what.to_uppercase())))
 }

@@ -108,6 +108,7 @@ impl Change {
             table.checks = options.checks.clone();
             table.constraints = options.constraints.clone();
             table.identity = options.identity.clone();
+            table.generated = options.generated.clone();
             Ok(())
         })?;
         let new = self.find_relation(target)?;
@@ -228,6 +229,10 @@ impl Change {
                     .defaults
                     .retain(|column, _| !table.identity.get(column).is_some_and(fed));
                 table.identity.retain(|_, sequence| !fed(sequence));
+                let identity = &table.identity;
+                table
+                    .generated
+                    .retain(|column, _| identity.contains_key(column));
             }
             self.put_relation(relation);
         }

@@ -36,24 +36,22 @@ impl Change {
     pub(super) fn set_sequence(
         &mut self,
         target: &RelationRef,
-        next: i64,
+        next: Option<i64>,
         last: Option<i64>,
     ) -> Result<(), CatalogError> {
         let sequence = self.find_sequence(target)?;
-        if !(sequence.min..=sequence.max).contains(&next) {
+        if let Some(next) = next
+            && !(sequence.min..=sequence.max).contains(&next)
+        {
             let detail = format!(
                 "{next} is outside MINVALUE ({}) and MAXVALUE ({})",
                 sequence.min, sequence.max
             );
             return Err(invalid(ObjectKind::Sequence, &target.name, detail));
         }
-        self.state.sequences.insert(
-            target.id,
-            SequencePosition {
-                next: Some(next),
-                last,
-            },
-        );
+        self.state
+            .sequences
+            .insert(target.id, SequencePosition { next, last });
         Ok(())
     }
 

@@ -268,7 +268,7 @@ impl Session<'_> {
         if self.random.below(3) == 0 {
             return Op::SetSequence {
                 target,
-                next: self.random.below(100) as i64,
+                next: Some(self.random.below(100) as i64),
                 last: None,
             };
         }
@@ -352,7 +352,7 @@ fn check_effect(before: &State, op: &Op, after: &State) {
             assert!(after.sequences[&target.id].last >= *expected_next);
         }
         Op::SetSequence { target, next, .. } => {
-            assert_eq!(after.sequences[&target.id].next, Some(*next))
+            assert_eq!(after.sequences[&target.id].next, *next)
         }
         Op::BeginIntent { intent } => {
             assert_eq!(*after.intents[&intent.id], *intent);

@@ -130,6 +130,23 @@ impl RowEncoder {
         })
     }
 
+    /// The values of one row in text; `None` is NULL.
+    pub fn texts(
+        &mut self,
+        batch: &RecordBatch,
+        row: usize,
+    ) -> Result<Vec<Option<String>>, ValueError> {
+        let mut texts = Vec::with_capacity(batch.num_columns());
+        self.blocks(batch, row..row + 1, |columns, _| {
+            texts.extend(columns.iter().map(|column| {
+                let has_value = column.lens.first().is_some_and(|len| *len >= 0);
+                has_value.then(|| String::from_utf8_lossy(&column.bytes).into_owned())
+            }));
+            Ok(())
+        })?;
+        Ok(texts)
+    }
+
     /// Writes columns block by block and hands each block on.
     pub(in crate::postgres) fn blocks(
         &mut self,

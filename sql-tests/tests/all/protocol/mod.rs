@@ -9,6 +9,7 @@ mod errors;
 mod extended;
 mod first_checks;
 mod models;
+mod races;
 mod session;
 mod transactions;
 mod values;
