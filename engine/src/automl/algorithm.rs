@@ -197,6 +197,13 @@ const LINES: [&[&str]; 5] = [
 
 const BASELINE: [&[&str]; 2] = [&["centre", "center", "strategy"], &["seed", "random_state"]];
 
+/// Parameters by algorithm: our name first, then its aliases.
+pub const PARAMETERS: [(&str, &[&[&str]]); 3] = [
+    ("trees", &TREES),
+    ("linear, logistic", &LINES),
+    ("baseline", &BASELINE),
+];
+
 /// Parameters of other libraries that ask for what the server decides by itself.
 const IGNORED: [&str; 11] = [
     "n_jobs",

@@ -153,21 +153,71 @@ impl Default for TrainOptions {
     }
 }
 
-const KNOWN: [&str; 14] = [
-    "task",
-    "metric",
-    "timeout",
-    "max_trials",
-    "seed",
-    "test_size",
-    "folds",
-    "bags",
-    "blend_trials",
-    "refit_rows",
-    "positive_label",
-    "algorithms",
-    "exclude_algorithms",
-    "device",
+/// Every option: name, accepted values, meaning.
+pub const OPTIONS: [(&str, &str, &str); 14] = [
+    (
+        "task",
+        "'regression', 'classification'",
+        "What is learned. Without it, text and boolean labels are classes, whole numbers with two values too, other \
+         numbers are quantities.",
+    ),
+    (
+        "metric",
+        "a metric's name",
+        "What the search optimises: log_loss and rmse unless said otherwise.",
+    ),
+    (
+        "timeout",
+        "a duration with its unit",
+        "Time for search, judgement and last fit together: 60 s for AUTOML, none for a named algorithm.",
+    ),
+    (
+        "max_trials",
+        "1 to 10000",
+        "Ends the search after this many trials and lifts the default timeout: the result is the same every time.",
+    ),
+    ("seed", "a whole number", "Seed of every random choice, 0."),
+    (
+        "test_size",
+        "0.05 to 0.5",
+        "Share of the rows that only the report sees, 0.2.",
+    ),
+    (
+        "folds",
+        "2 to 20",
+        "Folds of the cross-validation: by the number of rows.",
+    ),
+    (
+        "bags",
+        "1 to 10",
+        "Fits of each winner on all rows, with different seeds: 3, fewer when time is short.",
+    ),
+    (
+        "blend_trials",
+        "'4,7'",
+        "Numbers of the trials that may answer together: all.",
+    ),
+    (
+        "refit_rows",
+        "100 or more",
+        "Most rows of the last fit: all, fewer when time is short.",
+    ),
+    (
+        "positive_label",
+        "a class",
+        "The class that predict_proba reports.",
+    ),
+    (
+        "algorithms",
+        "'trees, linear, …'",
+        "Algorithms that the search may try.",
+    ),
+    (
+        "exclude_algorithms",
+        "'trees, linear, …'",
+        "Algorithms that the search may not try.",
+    ),
+    ("device", "'auto', 'cpu'", "Where the fits run."),
 ];
 
 /// Names that the design reserves for later capabilities.
@@ -271,7 +321,13 @@ impl TrainOptions {
                     name: name.to_owned(),
                 });
             }
-            _ => return Err(unknown_option(place, name, &KNOWN)),
+            _ => {
+                return Err(unknown_option(
+                    place,
+                    name,
+                    &OPTIONS.map(|(name, _, _)| name),
+                ));
+            }
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 //! A page per statement from [`statements::PAGES`], and a page of functions from what is registered. The
 //! committed pages are compared with these in the tests.
 
+mod model_options;
 mod statements;
 
 use std::collections::BTreeMap;
@@ -57,7 +58,9 @@ pub fn write(folder: &Path) -> Result<(), PgError> {
         );
         std::fs::write(folder.join("statements").join(file), text)?;
     }
+    index.push_str("\n## Models\n\n- [options and parameters of CREATE MODEL](model-options.md)\n");
     index.push_str("\n## Functions\n\n- [all functions](functions.md)\n");
+    std::fs::write(folder.join("model-options.md"), model_options::page())?;
     std::fs::write(folder.join("README.md"), index)?;
     std::fs::write(folder.join("functions.md"), functions_page())?;
     Ok(())
