@@ -15,23 +15,23 @@ pub const PAGES: &[StatementPage] = &[
     ),
     page(
         "CREATE TABLE",
-        "CREATE TABLE [IF NOT EXISTS] t (column type [NOT NULL] [DEFAULT …] [CHECK (…)] [PRIMARY KEY], …) [PARTITIONED BY (column, …)]\nCREATE TABLE [IF NOT EXISTS] t AS query\nCREATE TABLE [IF NOT EXISTS] t LOCATION 'path'",
-        "Makes a Delta table; `AS` fills it in the same commit; `LOCATION` names one that exists. NOT NULL and CHECK are enforced. PRIMARY KEY, UNIQUE and FOREIGN KEY are informational. `serial`, `bigserial` and `GENERATED … AS IDENTITY` draw from a sequence.",
+        "CREATE [OR REPLACE] TABLE [IF NOT EXISTS] t (column type [NOT NULL] [DEFAULT …] [CHECK (…)] [PRIMARY KEY], LIKE other [INCLUDING part | EXCLUDING part], …) [PARTITIONED BY (column, …)]\nCREATE [OR REPLACE] TABLE [IF NOT EXISTS] t AS query\nCREATE TABLE [IF NOT EXISTS] t LOCATION 'path'",
+        "Makes a Delta table; `AS` fills it in the same commit; `LOCATION` names one that exists. NOT NULL and CHECK are enforced. PRIMARY KEY, UNIQUE and FOREIGN KEY are informational: they are told to clients and name what `ON CONFLICT` may match. `serial`, `bigserial` and `GENERATED … AS IDENTITY` draw from a sequence. `LIKE` copies names, types and NOT NULL, and with `INCLUDING` also `DEFAULTS`, `CONSTRAINTS` (CHECK), `IDENTITY`, `INDEXES` (keys), `COMMENTS` or `ALL`.\n\n`OR REPLACE` gives a table that is there other columns and rows in one commit. It stays the same table, with its name, identity and history, so `VERSION AS OF` reads what was there before; defaults, constraints and sequences are the new ones. It is refused when a view over the table would break.",
     ),
     page(
         "INSERT",
-        "INSERT INTO t [(columns)] query\nINSERT INTO t [(columns)] VALUES (…), (…)\nINSERT INTO t DEFAULT VALUES",
-        "Adds rows. All INSERTs of one transaction are one Delta commit per table.",
+        "INSERT INTO t [AS x] [(columns)] [OVERRIDING { SYSTEM | USER } VALUE] { query | VALUES (…), (…) | DEFAULT VALUES }\n    [ON CONFLICT [(columns) | ON CONSTRAINT name] { DO NOTHING | DO UPDATE SET column = expression, … [WHERE condition] }]\n    [RETURNING expression, … | *]",
+        "Adds rows. All INSERTs of one transaction are one Delta commit per table. `RETURNING` gives back the rows as they were stored. `ON CONFLICT` matches rows by a declared PRIMARY KEY or UNIQUE; `excluded` is the proposed row. Keys are informational, so only statements with `ON CONFLICT` look for equal keys; they do it in one commit that nobody else's may precede.",
     ),
     page(
         "UPDATE",
-        "UPDATE t [AS x] SET column = expression, … [WHERE condition]",
-        "Changes rows by writing the files that hold them anew.",
+        "UPDATE t [AS x] SET column = expression | DEFAULT, (a, b) = (…), … [FROM …] [WHERE condition] [RETURNING expression, … | *]",
+        "Changes rows by writing the files that hold them anew. A row that matches several rows of `FROM` is changed once. Outside a transaction block, a statement that loses a race with another writer runs again; in a block it is told so (40001).",
     ),
     page(
         "DELETE",
-        "DELETE FROM t [AS x] [WHERE condition]",
-        "Removes rows by writing the files that hold them anew.",
+        "DELETE FROM t [AS x] [USING …] [WHERE condition] [RETURNING expression, … | *]",
+        "Removes rows by writing the files that hold them anew. What is said of races at UPDATE holds here too.",
     ),
     page("TRUNCATE", "TRUNCATE [TABLE] t [, …]", "Removes all rows."),
     page(
@@ -51,13 +51,13 @@ pub const PAGES: &[StatementPage] = &[
     ),
     page(
         "CREATE SEQUENCE",
-        "CREATE SEQUENCE [IF NOT EXISTS] s [INCREMENT BY n] [MINVALUE n] [MAXVALUE n] [START WITH n] [CACHE n] [CYCLE]",
-        "Makes a source of numbers for `nextval`. Numbers are gone once taken, also after ROLLBACK.",
+        "CREATE SEQUENCE [IF NOT EXISTS] s [AS type] [INCREMENT [BY] n] [MINVALUE n | NO MINVALUE] [MAXVALUE n | NO MAXVALUE] [START [WITH] n] [CACHE n] [[NO] CYCLE] [OWNED BY table.column]\nALTER SEQUENCE [IF EXISTS] s [the same options] [RESTART [[WITH] n]]\nALTER SEQUENCE [IF EXISTS] s { RENAME TO name | SET SCHEMA schema | OWNER TO role }",
+        "Makes a source of numbers for `nextval`; options stand in any order. Numbers are gone once taken, and `setval` takes effect at once, also after ROLLBACK.",
     ),
     page(
         "ALTER TABLE",
-        "ALTER TABLE t RENAME TO u",
-        "Renames a table.",
+        "ALTER TABLE [IF EXISTS] t action, …\n\n    ADD [COLUMN] [IF NOT EXISTS] column type [options]\n    DROP [COLUMN] [IF EXISTS] column [CASCADE]\n    RENAME [COLUMN] a TO b\n    ALTER [COLUMN] column { SET DEFAULT expression | DROP DEFAULT | SET NOT NULL | DROP NOT NULL }\n    ALTER [COLUMN] column [SET DATA] TYPE type [USING expression]\n    ADD [CONSTRAINT name] { CHECK (…) [NOT VALID] | PRIMARY KEY (…) | UNIQUE (…) | FOREIGN KEY (…) REFERENCES … }\n    DROP CONSTRAINT [IF EXISTS] name\n    RENAME CONSTRAINT a TO b\n    RENAME TO name\n    SET SCHEMA schema\n    OWNER TO role",
+        "Changes a table, in one Delta commit with everything else that the transaction does to it. A new column without a default, NOT NULL, constraints and names leave the files alone. A new column with a default, a dropped or renamed column and another type write all rows anew, so that every reader of Delta sees the same table. NOT NULL and CHECK are tested over the rows that are there. A column that a view reads is not renamed, and dropped only with CASCADE.",
     ),
     page(
         "COMMENT",
@@ -76,8 +76,8 @@ pub const PAGES: &[StatementPage] = &[
     ),
     page(
         "EXPLAIN",
-        "EXPLAIN [ANALYZE] [VERBOSE] query",
-        "Shows the plan of a query, a line per row; ANALYZE runs it.",
+        "EXPLAIN [ANALYZE] [VERBOSE] { query | INSERT … | UPDATE … | DELETE … | CREATE TABLE … AS query }",
+        "Shows the plan, a line per row; ANALYZE runs the statement, also one that writes.",
     ),
     page(
         "CREATE MODEL",
