@@ -19,6 +19,7 @@ use crate::error::PgError;
 use crate::models::Models;
 use crate::postgres::listen;
 use crate::session::cancel::Sessions;
+use crate::session::temporary;
 use crate::training::Trainings;
 use crate::{http, ml_tables};
 
@@ -81,6 +82,7 @@ fn open(config: Config, workers: &Runtime) -> Result<Engine, PgError> {
     let memory = context::memory_pool(&config);
     let catalog = tarn_catalog::Catalog::open_within(&config.data_dir, Arc::clone(&memory))?;
     workers.block_on(ml_tables::ensure(&catalog))?;
+    workers.block_on(temporary::sweep(&catalog))?;
     let models = Arc::new(Models::new(
         config.data_dir.clone(),
         config.memory_limit_bytes / MODEL_CACHE_SHARE,

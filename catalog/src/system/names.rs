@@ -57,7 +57,7 @@ fn closing_quote(text: &str) -> Option<usize> {
     None
 }
 
-/// Schemas in which names are looked up, `pg_catalog` first unless the path names it.
+/// Schemas in which names are looked up: temporary tables, then `pg_catalog` unless the path names it.
 pub fn lookup_path(session: &dyn SystemSession) -> Vec<String> {
     let snapshot = session.snapshot();
     let user = session.current_user();
@@ -70,8 +70,15 @@ pub fn lookup_path(session: &dyn SystemSession) -> Vec<String> {
     if !path.iter().any(|name| name == "pg_catalog") {
         path.insert(0, "pg_catalog".to_string());
     }
+    let temporary = format!("{TEMPORARY}{}", session.backend_pid());
+    if snapshot.schema_oid(&temporary).is_some() {
+        path.insert(0, temporary);
+    }
     path
 }
+
+/// The schemas of temporary tables begin so.
+pub const TEMPORARY: &str = "pg_temp_";
 
 /// An index: the relation and the constraint that it stands for.
 pub fn index_of_oid(relations: &[Relation], oid: u32) -> Option<(&Relation, &Constraint)> {

@@ -263,7 +263,7 @@ fn dispatch(parser: &mut Parser) -> Result<Statement, ReadError> {
             create_model::parse(parser)
         }
         ["create", "table", ..]
-        | ["create", "external", "table", ..]
+        | ["create", "external" | "temp" | "temporary", "table", ..]
         | ["create", "or", "replace", "table", ..] => create_table::parse(parser),
         ["insert", ..] => insert::parse(parser),
         ["alter", "table" | "view" | "sequence", ..] => set_schema::parse(parser),

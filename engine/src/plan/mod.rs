@@ -377,10 +377,12 @@ impl<'a> Planner<'a> {
             let query = crate::parser::parse_query(&view.sql)?;
             let path = view_search_path(&relation.schema);
             let outer_path = std::mem::replace(&mut self.names.search_path, path);
+            let temporary = self.names.temporary.take();
             self.view_depth += 1;
             let planned = self.query(query, &[]).await;
             self.view_depth -= 1;
             self.names.search_path = outer_path;
+            self.names.temporary = temporary;
             let named = rename_columns(planned?, &view.columns)?;
             let provider: Arc<dyn TableProvider> =
                 Arc::new(ViewTable::new(named, Some(view.sql.clone())));

@@ -22,6 +22,8 @@ pub struct Names {
     pub state: Arc<State>,
     /// Where unqualified names are looked up, in order.
     pub search_path: Vec<String>,
+    /// The session's own schema, which comes before all others and is also called `pg_temp`.
+    pub temporary: Option<String>,
 }
 
 /// A name in its parts, folded.
@@ -96,11 +98,15 @@ impl Names {
     /// The relation of a name, if there is one.
     pub fn find_relation(&self, name: &QualifiedName) -> Option<Arc<Relation>> {
         let own_name = split_name(&name.name).0;
+        let temporary = self.temporary.as_ref();
         match &name.schema {
+            Some(schema) if schema == "pg_temp" => {
+                self.state.relation(temporary?, own_name).cloned()
+            }
             Some(schema) => self.state.relation(schema, own_name).cloned(),
-            None => self
-                .search_path
-                .iter()
+            None => temporary
+                .into_iter()
+                .chain(&self.search_path)
                 .find_map(|schema| self.state.relation(schema, own_name).cloned()),
         }
     }

@@ -12,6 +12,7 @@ pub mod prepared;
 pub mod repetition;
 pub mod settings;
 pub mod statement_log;
+pub mod temporary;
 mod transaction;
 
 use std::collections::HashMap;
@@ -43,6 +44,7 @@ use outcome::Outcome;
 use prepared::{Parameters, Prepared};
 use settings::Settings;
 use statement_log::StatementLog;
+use temporary::Temporary;
 pub use transaction::Block;
 use transaction::SavedPoint;
 
@@ -77,6 +79,7 @@ pub struct Session {
     pub system: SystemCatalog,
     /// Which files this session may touch.
     pub files: FileAccess,
+    temporary: Temporary,
     state: SessionState,
     block: Block,
     transaction: Option<Transaction>,
@@ -119,6 +122,7 @@ impl Session {
                 root,
                 catalog: engine.catalog.clone(),
             },
+            temporary: Temporary::default(),
             state,
             block: Block::Idle,
             transaction: None,
@@ -245,6 +249,7 @@ impl Session {
         Names {
             state: self.catalog_state(),
             search_path: self.settings.search_path(&self.user),
+            temporary: Some(self.temporary_schema()),
         }
     }
 
@@ -346,6 +351,7 @@ impl Drop for Session {
         if let Some(transaction) = self.transaction.take() {
             transaction.rollback();
         }
+        self.leave_temporary();
         self.engine.sessions.remove(self.entry.pid);
     }
 }

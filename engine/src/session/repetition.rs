@@ -149,6 +149,12 @@ fn target_of(statement: &ast::Statement) -> Option<&ast::ObjectName> {
                 &delete.from;
             factor_name(&from.first()?.relation)
         }
+        ast::Statement::Query(query) => match query.body.as_ref() {
+            ast::SetExpr::Insert(written)
+            | ast::SetExpr::Update(written)
+            | ast::SetExpr::Delete(written) => target_of(written),
+            _ => None,
+        },
         ast::Statement::Truncate(truncated) => Some(&truncated.table_names.first()?.name),
         _ => None,
     }

@@ -153,6 +153,7 @@ impl Session {
         };
         self.system.remember_only(HashMap::new());
         self.publish_sequences(&mut transaction)?;
+        self.apply_on_commit(&mut transaction).await?;
         // On a task of its own: a connection that dies now must not tear the commit apart.
         let committed = tokio::spawn(transaction.commit()).await;
         match committed {

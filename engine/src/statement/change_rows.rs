@@ -70,6 +70,8 @@ pub struct Change {
     pub schema: SchemaRef,
     /// The name by which the statement calls the table.
     pub qualifier: TableReference,
+    /// Common table expressions in front of the statement.
+    pub with: Option<ast::With>,
     /// FROM or USING.
     pub sources: Vec<ast::TableWithJoins>,
     /// WHERE
@@ -94,10 +96,14 @@ pub struct ChangePlan {
 pub async fn update(
     session: &mut Session,
     update: &ast::Update,
+    with: Option<&ast::With>,
     parameters: &Parameters,
 ) -> Result<Outcome, PgError> {
     session.check_writable("UPDATE")?;
-    let change = read_update(session, update).await?;
+    let change = Change {
+        with: with.cloned(),
+        ..read_update(session, update).await?
+    };
     row_changes::run(session, &change, parameters).await
 }
 
@@ -105,10 +111,14 @@ pub async fn update(
 pub async fn delete(
     session: &mut Session,
     delete: &ast::Delete,
+    with: Option<&ast::With>,
     parameters: &Parameters,
 ) -> Result<Outcome, PgError> {
     session.check_writable("DELETE")?;
-    let change = read_delete(session, delete).await?;
+    let change = Change {
+        with: with.cloned(),
+        ..read_delete(session, delete).await?
+    };
     row_changes::run(session, &change, parameters).await
 }
 
@@ -116,9 +126,13 @@ pub async fn delete(
 pub async fn describe_update(
     session: &mut Session,
     update: &ast::Update,
+    with: Option<&ast::With>,
     known: &[Option<FieldRef>],
 ) -> Result<Described, PgError> {
-    let change = read_update(session, update).await?;
+    let change = Change {
+        with: with.cloned(),
+        ..read_update(session, update).await?
+    };
     describe(session, &change, known).await
 }
 
@@ -126,9 +140,13 @@ pub async fn describe_update(
 pub async fn describe_delete(
     session: &mut Session,
     delete: &ast::Delete,
+    with: Option<&ast::With>,
     known: &[Option<FieldRef>],
 ) -> Result<Described, PgError> {
-    let change = read_delete(session, delete).await?;
+    let change = Change {
+        with: with.cloned(),
+        ..read_delete(session, delete).await?
+    };
     describe(session, &change, known).await
 }
 
@@ -234,6 +252,7 @@ async fn target(
         schema: snapshot.schema(),
         relation,
         snapshot,
+        with: None,
         sources: Vec::new(),
         condition: None,
         assignments: Vec::new(),
@@ -276,7 +295,7 @@ pub async fn plan_change(
     select.projection = items(change, &layout);
     let mut planner = session.planner()?;
     planner.given.insert(FOUND_MARKER, found);
-    let plan = planner.query(query_of(select)?, &known).await?;
+    let plan = planner.query(with_tables(change, select)?, &known).await?;
     let plan = fit(change, plan, &layout)?;
     Ok(ChangePlan { plan, layout })
 }
@@ -301,7 +320,14 @@ pub async fn plan_found(
     for (marker, plan) in &change.given {
         planner.given.insert(marker, plan.clone());
     }
-    planner.query(query_of(select)?, known).await
+    planner.query(with_tables(change, select)?, known).await
+}
+
+/// A SELECT that sees the statement's common table expressions.
+fn with_tables(change: &Change, select: ast::Select) -> Result<ast::Query, PgError> {
+    let mut query = query_of(select)?;
+    query.with.clone_from(&change.with);
+    Ok(query)
 }
 
 /// The columns that writing and RETURNING need: the table's, then those of the sources.

@@ -40,13 +40,61 @@ pub async fn run(
             return replace_table::run(session, create, likes, &existing, parameters).await;
         }
     }
-    let Some(place) = place(session, &create.name, create.if_not_exists)? else {
+    let is_temporary = create.temporary || names_temporary_schema(&create.name)?;
+    let found = match is_temporary {
+        true => temporary_place(session, &create.name, create.if_not_exists)?,
+        false => place(session, &create.name, create.if_not_exists)?,
+    };
+    let Some(place) = found else {
         return Ok(Outcome::Command("CREATE TABLE".to_string()));
     };
-    match &create.query {
+    if let Some(rule) = create.on_commit
+        && !is_temporary
+        && rule != ast::OnCommit::PreserveRows
+    {
+        return Err(PgError::new(
+            sqlstate::INVALID_TABLE_DEFINITION,
+            "ON COMMIT can only be used on temporary tables",
+        ));
+    }
+    let (schema, name) = (place.schema.clone(), place.name.clone());
+    let outcome = match &create.query {
         Some(query) => create_as(session, create, query, place, parameters).await,
         None => create_empty(session, create, likes, place).await,
+    }?;
+    if let (Some(rule), Some(relation)) = (
+        create.on_commit,
+        session.catalog_state().relation(&schema, &name),
+    ) {
+        session.set_on_commit(relation.id, rule);
     }
+    Ok(outcome)
+}
+
+/// Is it `pg_temp.name`?
+fn names_temporary_schema(name: &ast::ObjectName) -> Result<bool, PgError> {
+    Ok(qualified(name)?.schema.as_deref() == Some("pg_temp"))
+}
+
+/// The place of a new temporary table; None when it is there already and may be.
+fn temporary_place(
+    session: &mut Session,
+    name: &ast::ObjectName,
+    if_not_exists: bool,
+) -> Result<Option<Place>, PgError> {
+    let written = qualified(name)?;
+    let own = session.temporary_schema();
+    if let Some(schema) = &written.schema
+        && schema != "pg_temp"
+        && *schema != own
+    {
+        return Err(PgError::new(
+            sqlstate::INVALID_TABLE_DEFINITION,
+            "cannot create temporary relation in non-temporary schema",
+        ));
+    }
+    let schema = session.open_temporary_schema()?;
+    free_place(session, schema, written.name, if_not_exists)
 }
 
 /// Where a new table goes.
@@ -62,28 +110,31 @@ fn place(
     if_not_exists: bool,
 ) -> Result<Option<Place>, PgError> {
     let written = qualified(name)?;
-    let names = session.names();
-    let schema = names.schema_for_new(&written)?;
-    if names.state.relation(&schema, &written.name).is_some() {
-        if if_not_exists {
-            session.notify(exists_notice(ObjectKind::Relation, &written.name));
-            return Ok(None);
-        }
-        return Err(CatalogError::AlreadyExists {
-            kind: ObjectKind::Relation,
-            name: written.name,
-        }
-        .into());
+    let schema = session.names().schema_for_new(&written)?;
+    free_place(session, schema, written.name, if_not_exists)
+}
+
+/// A place that nothing has, or None when something may.
+fn free_place(
+    session: &Session,
+    schema: String,
+    name: String,
+    if_not_exists: bool,
+) -> Result<Option<Place>, PgError> {
+    if session.catalog_state().relation(&schema, &name).is_none() {
+        return Ok(Some(Place { schema, name }));
     }
-    Ok(Some(Place {
-        schema,
-        name: written.name,
-    }))
+    if if_not_exists {
+        session.notify(exists_notice(ObjectKind::Relation, &name));
+        return Ok(None);
+    }
+    let kind = ObjectKind::Relation;
+    Err(CatalogError::AlreadyExists { kind, name }.into())
 }
 
 fn refuse_variants(create: &ast::CreateTable) -> Result<(), PgError> {
-    let refused = if create.temporary {
-        Some("CREATE TEMPORARY TABLE")
+    let refused = if create.temporary && create.or_replace {
+        Some("CREATE OR REPLACE TEMPORARY TABLE")
     } else if create.like.is_some() {
         Some("CREATE TABLE … LIKE")
     } else if create.inherits.is_some() {

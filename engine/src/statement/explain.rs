@@ -113,6 +113,8 @@ async fn write_lines(
         .to_string();
     let indent = if header.is_empty() { "" } else { "  " };
     let mut lines: Vec<String> = header.into_iter().collect();
+    // Names that nobody can write are told apart by a mark that nobody can read.
+    let shown = shown.replace('\u{1f}', ".");
     lines.extend(shown.lines().map(|line| format!("{indent}{line}")));
     if is_run {
         let started = Instant::now();
@@ -175,8 +177,12 @@ async fn execute(
         ast::Statement::Insert(insert) => {
             insert::run(session, insert, Overriding::Nothing, parameters).await?
         }
-        ast::Statement::Update(update) => change_rows::update(session, update, parameters).await?,
-        ast::Statement::Delete(delete) => change_rows::delete(session, delete, parameters).await?,
+        ast::Statement::Update(update) => {
+            change_rows::update(session, update, None, parameters).await?
+        }
+        ast::Statement::Delete(delete) => {
+            change_rows::delete(session, delete, None, parameters).await?
+        }
         ast::Statement::CreateTable(create) => {
             create_table::run(session, create, &[], parameters).await?
         }

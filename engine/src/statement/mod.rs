@@ -73,7 +73,7 @@ pub async fn execute(
         Statement::Set(set) => settings::set(session, set),
         Statement::Show(name) => settings::show(session, name.as_deref()),
         Statement::Reset(name) => settings::reset(session, name.as_deref()),
-        Statement::Discard(what) => settings::discard(session, what),
+        Statement::Discard(what) => settings::discard(session, what).await,
         Statement::Prepare(prepare) => prepared::prepare(session, prepare, &parsed.text).await,
         Statement::Execute(execute) => Box::pin(prepared::execute(session, execute)).await,
         Statement::Deallocate(name) => prepared::deallocate(session, name.as_deref()),
@@ -93,14 +93,32 @@ async fn execute_sql(
     parsed: &Parsed,
     parameters: &Parameters,
 ) -> Result<Outcome, PgError> {
+    if let Some((with, written)) = write_behind_with(statement)? {
+        return match &written {
+            ast::Statement::Insert(insert) => {
+                insert::run(session, insert, Overriding::Nothing, parameters).await
+            }
+            ast::Statement::Update(update) => {
+                change_rows::update(session, update, Some(with), parameters).await
+            }
+            ast::Statement::Delete(delete) => {
+                change_rows::delete(session, delete, Some(with), parameters).await
+            }
+            other => Err(unsupported(other)),
+        };
+    }
     match statement {
         ast::Statement::Query(query) => query::run(session, query, parameters).await,
         ast::Statement::Explain { .. } => explain::run(session, statement, parameters).await,
         ast::Statement::Insert(insert) => {
             insert::run(session, insert, Overriding::Nothing, parameters).await
         }
-        ast::Statement::Update(update) => change_rows::update(session, update, parameters).await,
-        ast::Statement::Delete(delete) => change_rows::delete(session, delete, parameters).await,
+        ast::Statement::Update(update) => {
+            change_rows::update(session, update, None, parameters).await
+        }
+        ast::Statement::Delete(delete) => {
+            change_rows::delete(session, delete, None, parameters).await
+        }
         ast::Statement::Truncate(truncated) => truncate::run(session, truncated).await,
         ast::Statement::CreateTable(create) => {
             create_table::run(session, create, &[], parameters).await
@@ -116,6 +134,47 @@ async fn execute_sql(
         ast::Statement::Comment { .. } => comment::run(session, statement),
         other => Err(unsupported(other)),
     }
+}
+
+/// `WITH … INSERT | UPDATE | DELETE`: the common table expressions and the statement. INSERT gets them in its source.
+pub fn write_behind_with(
+    statement: &ast::Statement,
+) -> Result<Option<(&ast::With, ast::Statement)>, PgError> {
+    let ast::Statement::Query(query) = statement else {
+        return Ok(None);
+    };
+    let Some(with) = &query.with else {
+        return Ok(None);
+    };
+    let is_write = |body: &ast::SetExpr| {
+        matches!(
+            body,
+            ast::SetExpr::Insert(_) | ast::SetExpr::Update(_) | ast::SetExpr::Delete(_)
+        )
+    };
+    if with.cte_tables.iter().any(|cte| is_write(&cte.query.body)) {
+        return Err(
+            PgError::unsupported("data-modifying statements in WITH are not supported")
+                .with_hint("Run the statements one by one in a transaction block."),
+        );
+    }
+    let (ast::SetExpr::Insert(written)
+    | ast::SetExpr::Update(written)
+    | ast::SetExpr::Delete(written)) = query.body.as_ref()
+    else {
+        return Ok(None);
+    };
+    let mut written = written.clone();
+    if let ast::Statement::Insert(insert) = &mut written
+        && let Some(source) = insert.source.as_mut()
+    {
+        let mut all = with.clone();
+        if let Some(own) = source.with.take() {
+            all.cte_tables.extend(own.cte_tables);
+        }
+        source.with = Some(all);
+    }
+    Ok(Some((with, written)))
 }
 
 fn unsupported(statement: &ast::Statement) -> PgError {
@@ -184,6 +243,20 @@ async fn describe_sql(
     statement: &ast::Statement,
     known: &[Option<FieldRef>],
 ) -> Result<Option<Described>, PgError> {
+    if let Some((with, written)) = write_behind_with(statement)? {
+        return Ok(Some(match &written {
+            ast::Statement::Insert(insert) => {
+                insert::describe(session, insert, Overriding::Nothing, known).await?
+            }
+            ast::Statement::Update(update) => {
+                change_rows::describe_update(session, update, Some(with), known).await?
+            }
+            ast::Statement::Delete(delete) => {
+                change_rows::describe_delete(session, delete, Some(with), known).await?
+            }
+            other => return Err(unsupported(other)),
+        }));
+    }
     Ok(Some(match statement {
         ast::Statement::Query(query) => {
             let mut planner = session.planner()?;
@@ -205,10 +278,10 @@ async fn describe_sql(
             insert::describe(session, insert, Overriding::Nothing, known).await?
         }
         ast::Statement::Update(update) => {
-            change_rows::describe_update(session, update, known).await?
+            change_rows::describe_update(session, update, None, known).await?
         }
         ast::Statement::Delete(delete) => {
-            change_rows::describe_delete(session, delete, known).await?
+            change_rows::describe_delete(session, delete, None, known).await?
         }
         ast::Statement::CreateTable(create) => match &create.query {
             Some(query) => Described::of(session.planner()?.query((**query).clone(), known).await?),

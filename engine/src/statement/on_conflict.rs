@@ -386,6 +386,7 @@ async fn change_of(
         snapshot,
         schema: Arc::clone(&planned.schema),
         qualifier: planned.qualifier.clone(),
+        with: None,
         sources: select_from(EXCLUDED_MARKER)?.from,
         condition: None,
         assignments: Vec::new(),

@@ -22,6 +22,10 @@ pub fn create(
         SchemaName::Simple(name) | SchemaName::NamedAuthorization(name, _) => qualified(name)?.name,
         SchemaName::UnnamedAuthorization(role) => fold(role),
     };
+    if name.starts_with("pg_") {
+        let kind = ObjectKind::Schema;
+        return Err(CatalogError::ReservedName { kind, name }.into());
+    }
     let done = Outcome::Command("CREATE SCHEMA".to_string());
     let state = session.catalog_state();
     if state.schema(&name).is_some() {

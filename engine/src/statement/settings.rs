@@ -91,7 +91,7 @@ pub fn reset(session: &mut Session, name: Option<&str>) -> Result<Outcome, PgErr
 }
 
 /// DISCARD ALL | PLANS | SEQUENCES | TEMP
-pub fn discard(session: &mut Session, what: &str) -> Result<Outcome, PgError> {
+pub async fn discard(session: &mut Session, what: &str) -> Result<Outcome, PgError> {
     if what == "all" {
         if session.block() == Block::Open {
             return Err(PgError::new(
@@ -106,6 +106,9 @@ pub fn discard(session: &mut Session, what: &str) -> Result<Outcome, PgError> {
     }
     if ["all", "sequences"].contains(&what) {
         session.system.sequences.forget_values();
+    }
+    if ["all", "temp", "temporary"].contains(&what) {
+        session.discard_temporary().await?;
     }
     Ok(Outcome::Command(format!("DISCARD {}", what.to_uppercase())))
 }

@@ -83,6 +83,7 @@ async fn define(
     };
     let mut planner = session.planner()?;
     planner.names.search_path = view_search_path(schema);
+    planner.names.temporary = None;
     let plan = planner.query((*create.query).clone(), &[]).await?;
     let used: Vec<ObjectId> = planner.used.objects.iter().copied().collect();
     if !own.iter().eq(used.iter()) {

@@ -17,7 +17,9 @@ impl Change {
                 "the name is empty",
             ));
         }
-        if schema.name.starts_with("pg_") || schema.name == "information_schema" {
+        let is_temporary = schema.name.starts_with("pg_temp_");
+        if (schema.name.starts_with("pg_") && !is_temporary) || schema.name == "information_schema"
+        {
             return Err(CatalogError::ReservedName {
                 kind: ObjectKind::Schema,
                 name: schema.name.clone(),

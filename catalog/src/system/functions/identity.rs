@@ -1,7 +1,7 @@
 //! Who and where am I?
 
 use super::{Function, integer, text, text_or_null};
-use crate::system::names::lookup_path;
+use crate::system::names::{TEMPORARY, lookup_path};
 use crate::types::PgType;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::scalar::ScalarValue;
@@ -62,6 +62,7 @@ fn names_of_the_session() -> Vec<Function> {
             let path = lookup_path(call.session);
             text_or_null(
                 path.into_iter()
+                    .filter(|name| !name.starts_with(TEMPORARY))
                     .find(|name| explicit || name != "pg_catalog"),
             )
         }),
@@ -72,9 +73,11 @@ fn names_of_the_session() -> Vec<Function> {
                     .search_path()
                     .iter()
                     .any(|name| name == "pg_catalog");
+            let asked = call.boolean(0).unwrap_or(false);
             let path = lookup_path(call.session)
                 .into_iter()
-                .filter(|name| implicit || name != "pg_catalog");
+                .filter(|name| implicit || name != "pg_catalog")
+                .filter(|name| asked || !name.starts_with(TEMPORARY));
             Ok(names(path.collect()))
         }),
     ]

@@ -5,6 +5,7 @@
 
 use super::{Contents, Filler};
 use crate::system::layout::layouts;
+use crate::system::names::TEMPORARY;
 use crate::system::oids;
 use crate::system::rows::{Rows, Value};
 use crate::system::snapshot::{Constraint, ConstraintKind, Relation, RelationKind};
@@ -34,6 +35,10 @@ fn add_relation(contents: &Contents, relation: &Relation, rows: &mut Rows) {
     let checks = constraints
         .iter()
         .filter(|constraint| matches!(constraint.kind, ConstraintKind::Check { .. }));
+    let persistence = match relation.schema.starts_with(TEMPORARY) {
+        true => "t",
+        false => "p",
+    };
     let attributes = match relation.kind {
         RelationKind::Sequence(_) => 3,
         _ => contents.columns.get(&relation.oid).map_or(0, Vec::len),
@@ -68,7 +73,7 @@ fn add_relation(contents: &Contents, relation: &Relation, rows: &mut Rows) {
                 .any(|constraint| constraint.index_columns().is_some())
                 .into(),
         ),
-        ("relpersistence", "p".into()),
+        ("relpersistence", persistence.into()),
         ("relkind", relation.relkind().into()),
         ("relnatts", (attributes as i64).into()),
         ("relchecks", (checks.count() as i64).into()),

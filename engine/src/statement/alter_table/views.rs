@@ -117,6 +117,7 @@ async fn works(session: &mut Session, relation: &Relation) -> Result<bool, PgErr
     let query = crate::parser::parse_query(&view.sql)?;
     let mut planner = session.planner()?;
     planner.names.search_path = view_search_path(&relation.schema);
+    planner.names.temporary = None;
     let Ok(plan) = planner.query(query, &[]).await else {
         return Ok(false);
     };

@@ -278,3 +278,22 @@ fn what_pools_send_between_users_works() {
     assert_eq!(client.run("DISCARD ALL").answer().tag, "DISCARD ALL");
     assert_eq!(client.simple("EXECUTE p").code(), "26000");
 }
+
+#[test]
+fn temporary_tables_go_with_their_session() {
+    let (server, mut client) = open();
+    let left = "SELECT count(*) FROM pg_class WHERE relname = 'scratch'";
+    client.run("CREATE TEMP TABLE scratch (a int); INSERT INTO scratch VALUES (1)");
+    assert_eq!(client.run("SELECT a FROM scratch").value(), "1");
+    let mut other = server.connect();
+    assert_eq!(other.simple("SELECT a FROM scratch").code(), "42P01");
+    other.run("CREATE TEMP TABLE scratch (b text)");
+    assert_eq!(other.run(left).value(), "2");
+    drop(client);
+    let gone = (0..100).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        other.run(left).value() == "1"
+    });
+    assert!(gone, "a temporary table outlived its session");
+    assert_eq!(other.run("SELECT count(*) FROM scratch").value(), "0");
+}
