@@ -8,6 +8,7 @@
 mod convert;
 pub mod interval;
 mod known;
+mod planned;
 mod spelling;
 
 use std::collections::HashMap;
@@ -19,6 +20,7 @@ use thiserror::Error;
 pub use convert::{to_logical, to_storage};
 use known::Carrier;
 pub use known::oid;
+pub use planned::column_type;
 
 /// Field metadata key that holds the SQL spelling of a column's PostgreSQL type.
 pub const PG_TYPE_KEY: &str = "tarn.pg_type";
@@ -369,6 +371,13 @@ impl PgType {
         (matches!(scalar.oid, oid::VARCHAR | oid::BPCHAR) && self.typmod >= 4)
             .then(|| self.typmod as usize - 4)
     }
+}
+
+/// The field with its PostgreSQL type in the metadata.
+pub fn declared(field: Field, pg_type: PgType) -> Field {
+    let mut metadata = field.metadata().clone();
+    metadata.insert(PG_TYPE_KEY.to_string(), pg_type.short_name());
+    field.with_metadata(metadata)
 }
 
 /// Where two Arrow types hold a column, the one in the Delta file, nested types included.

@@ -36,6 +36,7 @@ use datafusion::sql::sqlparser::ast;
 use tarn_catalog::state::{ModelRef, ObjectId, Relation, RelationKind, View};
 use tarn_catalog::system::query_rewrite;
 use tarn_catalog::transaction::{AsOf, Transaction};
+use tarn_catalog::types::{column_type, declared};
 use tarn_udfs::model::signature::Signature;
 
 use crate::error::PgError;
@@ -194,7 +195,11 @@ impl<'a> Planner<'a> {
                     false => syntax::plain_name(field.name()),
                 };
                 let named = field.as_ref().clone().with_name(name);
-                origins::mark(named, plan, index, &self.loaded)
+                let typed = match column_type(plan, index) {
+                    Some(pg_type) => declared(named, pg_type),
+                    None => named,
+                };
+                origins::mark(typed, plan, index, &self.loaded)
             })
             .collect();
         Arc::new(Schema::new(fields))

@@ -26,6 +26,7 @@ use datafusion::logical_expr::{
 
 use super::correlated_exec::{Correlated, Mode};
 use crate::system::functions::ARRAY_SUBQUERY;
+use crate::types::{column_type, declared};
 
 /// Replaces the subqueries that DataFusion cannot run, innermost first.
 pub(super) fn rewrite(plan: LogicalPlan, state: &SessionState) -> Result<LogicalPlan> {
@@ -237,12 +238,10 @@ impl Replacer<'_> {
     ) -> Result<Expr> {
         self.count += 1;
         let field = match mode {
-            Mode::Scalar => Field::clone(subquery.subquery.schema().field(0)).with_nullable(true),
+            Mode::Scalar => first_column(&subquery.subquery),
             Mode::Exists | Mode::In => Field::new("exists", DataType::Boolean, true),
             Mode::Array => {
-                let item = Field::clone(subquery.subquery.schema().field(0))
-                    .with_name("item")
-                    .with_nullable(true);
+                let item = first_column(&subquery.subquery).with_name("item");
                 Field::new("array", DataType::List(Arc::new(item)), true)
             }
         };
@@ -262,6 +261,15 @@ impl Replacer<'_> {
         }
         let function = Correlated::new(subquery.subquery, outer, mode, field, self.state.clone());
         Ok(function.into_scalar_udf().call(arguments))
+    }
+}
+
+/// The column that a subquery gives, with its declared type.
+fn first_column(plan: &LogicalPlan) -> Field {
+    let field = Field::clone(plan.schema().field(0)).with_nullable(true);
+    match column_type(plan, 0) {
+        Some(pg_type) => declared(field, pg_type),
+        None => field,
     }
 }
 
