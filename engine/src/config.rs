@@ -71,6 +71,16 @@ pub const KEYS: &[Key] = &[
         description: "Clients at a time.",
     },
     Key {
+        name: "message_limit",
+        default: "256MB",
+        description: "Longest message of a client: a statement, its values or a piece of COPY data.",
+    },
+    Key {
+        name: "startup_timeout",
+        default: "60s",
+        description: "A client that has not said who it is by then is hung up on.",
+    },
+    Key {
         name: "slow_statement",
         default: "1s",
         description: "Statements that run longer are logged; 0 logs none.",
@@ -86,6 +96,9 @@ pub const KEYS: &[Key] = &[
         description: "text or json.",
     },
 ];
+
+/// The protocol counts a message's bytes with its length in 31 bits.
+const MESSAGE_BYTES_MAX: u64 = (1 << 31) - 5;
 
 /// The settings, read and checked.
 #[derive(Debug, Clone)]
@@ -108,6 +121,10 @@ pub struct Config {
     pub threads: usize,
     /// Clients at a time.
     pub connections_max: usize,
+    /// Longest message of a client.
+    pub message_limit_bytes: usize,
+    /// Time until a client has said who it is.
+    pub startup_timeout_ms: u64,
     /// Statements that run longer are logged; 0 logs none.
     pub slow_statement_ms: u64,
     /// Log filter.
@@ -169,6 +186,11 @@ impl Config {
                 None => std::thread::available_parallelism().map_or(2, usize::from),
             },
             connections_max: positive("connections_max", get("connections_max").unwrap_or("200"))?,
+            message_limit_bytes: bytes("message_limit", get("message_limit").unwrap_or("256MB"))?
+                .min(MESSAGE_BYTES_MAX) as usize,
+            startup_timeout_ms: milliseconds(get("startup_timeout").unwrap_or("60s"))
+                .filter(|timeout| *timeout > 0)
+                .ok_or_else(|| bad("startup_timeout", "a duration such as 500ms or 60s"))?,
             slow_statement_ms: milliseconds(get("slow_statement").unwrap_or("1s"))
                 .ok_or_else(|| bad("slow_statement", "a duration such as 500ms or 2s"))?,
             log: get("log").unwrap_or("info").to_string(),

@@ -52,6 +52,8 @@ pub fn base_state(
     engine.execution.parquet.schema_force_view_types = false;
     engine.execution.parquet.pushdown_filters = true;
     engine.execution.parquet.reorder_filters = true;
+    // It would refuse inputs whose columns differ in their metadata, as the sides of a UNION may.
+    engine.execution.skip_physical_aggregate_schema_check = true;
     engine.execution.time_zone = Some("UTC".to_string());
     let state = SessionStateBuilder::new()
         .with_config(options)

@@ -115,12 +115,18 @@ states! {
     WINDOWING_ERROR = "42P20";
     /// A parameter whose type nobody can tell.
     INDETERMINATE_DATATYPE = "42P18";
+    /// A transaction was left open for too long.
+    IDLE_IN_TRANSACTION_TIMEOUT = "25P03";
+    /// A client was silent for too long.
+    IDLE_SESSION_TIMEOUT = "57P05";
     /// Disk is full.
     DISK_FULL = "53100";
     /// Memory is used up.
     OUT_OF_MEMORY = "53200";
     /// Too many clients.
     TOO_MANY_CONNECTIONS = "53300";
+    /// More than the server takes.
+    PROGRAM_LIMIT_EXCEEDED = "54000";
     /// Nested too deeply.
     STATEMENT_TOO_COMPLEX = "54001";
     /// In use by somebody else.

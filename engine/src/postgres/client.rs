@@ -4,12 +4,15 @@
 //! Writing goes through one buffer: what was half written when a statement is cancelled stays in it, so the
 //! stream of messages never tears.
 
+use std::sync::Arc;
+
 use bytes::BytesMut;
-use pgwire::messages::{DecodeContext, PgWireFrontendMessage, ProtocolVersion};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, channel};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use super::frontend::Frontend;
 use super::message;
 use crate::error::PgError;
 use crate::session::notice::Notice;
@@ -25,6 +28,8 @@ pub const FLUSH_BYTES: usize = 64 * 1024;
 
 /// Messages that may wait to be handled; the client's next ones wait in its socket.
 const MESSAGES_WAITING_MAX: usize = 32;
+/// Their bytes, unless one alone is longer.
+const MESSAGE_BYTES_WAITING_MAX: usize = 4 << 20;
 
 /// The writing side of a client.
 pub struct Client {
@@ -132,46 +137,82 @@ fn gone(error: std::io::Error) -> PgError {
 }
 
 /// What the reading task hands over.
-pub type Incoming = Result<PgWireFrontendMessage, PgError>;
+pub type Incoming = Result<Frontend, PgError>;
 
-/// Reads a socket until it ends; then `on_end` is called.
-pub fn read_messages(
-    mut reader: Reader,
-    mut buffer: BytesMut,
-    on_end: impl FnOnce() + Send + 'static,
-) -> (Receiver<Incoming>, tokio::task::JoinHandle<()>) {
-    let (sender, receiver) = channel(MESSAGES_WAITING_MAX);
-    let task = tokio::spawn(async move {
-        read_loop(&mut reader, &mut buffer, &sender).await;
-        on_end();
-    });
-    (receiver, task)
+/// The messages of a client, in their order.
+pub struct Messages {
+    receiver: Receiver<(Incoming, Option<OwnedSemaphorePermit>)>,
 }
 
-async fn read_loop(reader: &mut Reader, buffer: &mut BytesMut, sender: &Sender<Incoming>) {
-    let mut context = DecodeContext::new(ProtocolVersion::PROTOCOL3_0);
-    context.awaiting_frontend_ssl = false;
-    context.awaiting_frontend_startup = false;
-    loop {
-        match PgWireFrontendMessage::decode(buffer, &context) {
-            Ok(Some(message)) => {
-                let is_end = matches!(message, PgWireFrontendMessage::Terminate(_));
-                if sender.send(Ok(message)).await.is_err() || is_end {
+impl Messages {
+    /// The next message; None when the client is gone.
+    pub async fn recv(&mut self) -> Option<Incoming> {
+        self.receiver.recv().await.map(|(message, _)| message)
+    }
+
+    /// Does nothing wait?
+    pub fn is_empty(&self) -> bool {
+        self.receiver.is_empty()
+    }
+}
+
+/// Reads a socket until it ends; then `on_end` is called. Longer messages than `bytes_max` are refused.
+pub fn read_messages(
+    reader: Reader,
+    buffer: BytesMut,
+    bytes_max: usize,
+    on_end: impl FnOnce() + Send + 'static,
+) -> (Messages, tokio::task::JoinHandle<()>) {
+    let (sender, receiver) = channel(MESSAGES_WAITING_MAX);
+    let mut socket = Socket {
+        reader,
+        buffer,
+        bytes_max,
+        waiting: Arc::new(Semaphore::new(MESSAGE_BYTES_WAITING_MAX)),
+        sender,
+    };
+    let task = tokio::spawn(async move {
+        socket.read().await;
+        on_end();
+    });
+    (Messages { receiver }, task)
+}
+
+/// The reading side of a client.
+struct Socket {
+    reader: Reader,
+    buffer: BytesMut,
+    bytes_max: usize,
+    /// Bytes that more messages may have before one of them is handled.
+    waiting: Arc<Semaphore>,
+    sender: Sender<(Incoming, Option<OwnedSemaphorePermit>)>,
+}
+
+impl Socket {
+    async fn read(&mut self) {
+        loop {
+            let before = self.buffer.len();
+            match Frontend::decode(&mut self.buffer, self.bytes_max) {
+                Ok(Some(message)) => {
+                    let is_end = message == Frontend::Terminate;
+                    let bytes = (before - self.buffer.len()).min(MESSAGE_BYTES_WAITING_MAX);
+                    let permit = Arc::clone(&self.waiting)
+                        .acquire_many_owned(bytes as u32)
+                        .await
+                        .ok();
+                    if self.sender.send((Ok(message), permit)).await.is_err() || is_end {
+                        return;
+                    }
+                }
+                Ok(None) => match self.reader.read_buf(&mut self.buffer).await {
+                    Ok(0) | Err(_) => return,
+                    Ok(_) => {}
+                },
+                Err(failure) => {
+                    // The receiver may be gone already; nobody else needs to know.
+                    let _ = self.sender.send((Err(failure), None)).await;
                     return;
                 }
-            }
-            Ok(None) => match reader.read_buf(buffer).await {
-                Ok(0) | Err(_) => return,
-                Ok(_) => {}
-            },
-            Err(error) => {
-                let failure = PgError::fatal(
-                    sqlstate::PROTOCOL_VIOLATION,
-                    format!("invalid message: {error}"),
-                );
-                // The receiver may be gone already; nobody else needs to know.
-                let _ = sender.send(Err(failure)).await;
-                return;
             }
         }
     }

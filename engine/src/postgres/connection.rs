@@ -7,10 +7,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use pgwire::messages::PgWireFrontendMessage;
-use tokio::sync::mpsc::{Receiver, unbounded_channel};
+use tokio::sync::mpsc::unbounded_channel;
 
-use super::client::{Client, Incoming, Reader, Writer, read_messages};
+use super::client::{Client, Messages, Reader, Writer, read_messages};
+use super::frontend::{Frontend, is_extended};
 use super::portal::Portal;
 use super::repeated::Answer;
 use super::{message, startup};
@@ -20,13 +20,14 @@ use crate::session::cancel::StopReason;
 use crate::session::prepared::Prepared;
 use crate::session::repetition::is_lost_race;
 use crate::session::settings::SETTINGS;
-use crate::session::{Peer, Session};
+use crate::session::{Block, Peer, Session};
+use crate::sqlstate;
 
 /// One client and its session.
 pub struct Connection {
     pub(super) session: Session,
     pub(super) client: Client,
-    pub(super) incoming: Receiver<Incoming>,
+    pub(super) incoming: Messages,
     /// The unnamed statement; named ones live in the session, where SQL sees them too.
     pub(super) unnamed: Option<Arc<Prepared>>,
     pub(super) portals: HashMap<String, Portal>,
@@ -41,7 +42,7 @@ pub struct Connection {
 pub async fn serve(mut reader: Reader, mut writer: Writer, peer: Peer, engine: Arc<Engine>) {
     let mut buffer = BytesMut::new();
     let negotiated = tokio::time::timeout(
-        std::time::Duration::from_secs(60),
+        std::time::Duration::from_millis(engine.config.startup_timeout_ms),
         startup::negotiate(&mut reader, &mut writer, &mut buffer, &engine),
     );
     let Ok(Ok(Some(startup))) = negotiated.await else {
@@ -64,7 +65,8 @@ pub async fn serve(mut reader: Reader, mut writer: Writer, peer: Peer, engine: A
         let cancel = entry.cancel.clone();
         move || cancel.stop(StopReason::ClientGone)
     };
-    let (incoming, reading) = read_messages(reader, buffer, on_end);
+    let bytes_max = session.engine.config.message_limit_bytes;
+    let (incoming, reading) = read_messages(reader, buffer, bytes_max, on_end);
     let mut connection = Connection {
         session,
         client,
@@ -83,20 +85,14 @@ pub async fn serve(mut reader: Reader, mut writer: Writer, peer: Peer, engine: A
 
 fn admit(
     engine: &Arc<Engine>,
-    startup: &pgwire::messages::startup::Startup,
+    startup: &startup::Startup,
     peer: Peer,
     notices: tokio::sync::mpsc::UnboundedSender<crate::session::notice::Notice>,
     client: &mut Client,
 ) -> Result<Session, PgError> {
-    let user = startup::admit(startup)?;
-    if engine.sessions.count() >= engine.config.connections_max {
-        return Err(PgError::fatal(
-            crate::sqlstate::TOO_MANY_CONNECTIONS,
-            "sorry, too many clients already",
-        ));
-    }
-    let mut session = Session::new(Arc::clone(engine), user, peer, notices)?;
-    startup::welcome(&mut session, startup, &mut client.out)?;
+    let admitted = startup::admit(startup)?;
+    let mut session = Session::new(Arc::clone(engine), admitted.user.clone(), peer, notices)?;
+    startup::welcome(&mut session, &admitted, &mut client.out)?;
     Ok(session)
 }
 
@@ -109,27 +105,18 @@ impl Connection {
             if self.incoming.is_empty() && self.client.flush().await.is_err() {
                 return;
             }
-            let idle_in_transaction_ms = match self.session.block() {
-                crate::session::Block::Open | crate::session::Block::Failed => self
-                    .session
-                    .settings
-                    .milliseconds("idle_in_transaction_session_timeout"),
-                _ => 0,
-            };
+            let (idle_max_ms, idle_error) = self.idle_limit();
             let received = tokio::select! {
                 biased;
                 () = terminate.cancelled() => Err(StopReason::Shutdown.error()),
-                () = idle(idle_in_transaction_ms) => Err(PgError::fatal(
-                    crate::sqlstate::SqlState("25P03"),
-                    "terminating connection due to idle-in-transaction timeout",
-                )),
+                () = idle(idle_max_ms) => Err(idle_error),
                 received = self.incoming.recv() => match received {
                     Some(received) => received,
                     None => return,
                 },
             };
             let handled = match received {
-                Ok(PgWireFrontendMessage::Terminate(_)) => return,
+                Ok(Frontend::Terminate) => return,
                 Ok(frontend) => self.handle(frontend).await,
                 Err(fatal) => Err(fatal),
             };
@@ -142,25 +129,63 @@ impl Connection {
         }
     }
 
+    /// How long the client may be silent, and what it hears then.
+    fn idle_limit(&self) -> (u64, PgError) {
+        let (setting, error) = match self.session.block() {
+            Block::Open | Block::Failed => (
+                "idle_in_transaction_session_timeout",
+                PgError::fatal(
+                    sqlstate::IDLE_IN_TRANSACTION_TIMEOUT,
+                    "terminating connection due to idle-in-transaction timeout",
+                ),
+            ),
+            _ => (
+                "idle_session_timeout",
+                PgError::fatal(
+                    sqlstate::IDLE_SESSION_TIMEOUT,
+                    "terminating connection due to idle-session timeout",
+                ),
+            ),
+        };
+        (self.session.settings.milliseconds(setting), error)
+    }
+
     /// Answers one message; an error here ends the connection.
-    async fn handle(&mut self, frontend: PgWireFrontendMessage) -> Result<(), PgError> {
+    async fn handle(&mut self, frontend: Frontend) -> Result<(), PgError> {
         match frontend {
-            PgWireFrontendMessage::Query(query) => {
-                self.skips_to_sync = false;
-                self.simple_query(&query.query).await
-            }
-            PgWireFrontendMessage::Sync(_) => self.sync().await,
-            PgWireFrontendMessage::Flush(_) => self.client.flush().await,
+            Frontend::Sync => self.sync().await,
             // What is left of a COPY that failed is swallowed.
-            PgWireFrontendMessage::CopyData(_)
-            | PgWireFrontendMessage::CopyDone(_)
-            | PgWireFrontendMessage::CopyFail(_) => Ok(()),
+            Frontend::CopyData(_) | Frontend::CopyDone | Frontend::CopyFail(_) => Ok(()),
+            Frontend::Malformed(b'S', error) => {
+                self.skips_to_sync = false;
+                self.refuse(&error)
+            }
             _ if self.skips_to_sync => Ok(()),
+            Frontend::Query(query) => self.simple_query(&query).await,
+            Frontend::Flush => self.client.flush().await,
+            Frontend::FunctionCall => self.refuse(
+                &PgError::unsupported("function calls by message are not supported")
+                    .with_hint("Call the function in a SELECT."),
+            ),
+            Frontend::Malformed(kind, error) => {
+                if is_extended(kind) {
+                    self.answer_error(Err(*error))
+                } else {
+                    self.refuse(&error)
+                }
+            }
             extended => {
                 let answered = self.extended(extended).await;
                 self.answer_error(answered)
             }
         }
+    }
+
+    /// Answers a message of the simple protocol that cannot be read.
+    fn refuse(&mut self, error: &PgError) -> Result<(), PgError> {
+        message::error(&mut self.client.out, error);
+        self.session.fail();
+        self.finish()
     }
 
     /// Sends an error of the extended protocol and skips to Sync; fatal ones go up.
@@ -189,7 +214,7 @@ impl Connection {
             }
         }
         self.answer = None;
-        if self.session.block() == crate::session::Block::Idle {
+        if self.session.block() == Block::Idle {
             self.portals.clear();
         }
         self.finish()

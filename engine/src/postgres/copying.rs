@@ -1,13 +1,13 @@
 //! How do COPY's data messages flow between the socket and a statement?
 
-use bytes::Bytes;
 use futures::StreamExt;
+use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::copy::{CopyDone, CopyInResponse, CopyOutResponse};
-use pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
-use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::mpsc::{Sender, channel};
 
-use super::client::Incoming;
+use super::client::Messages;
 use super::connection::Connection;
+use super::frontend::Frontend;
 use super::message;
 use crate::error::PgError;
 use crate::sqlstate;
@@ -44,7 +44,21 @@ impl Connection {
                     },
                 }
             })
-            .await?;
+            .await;
+        let copied = match copied {
+            Err(lost) if lost.fatal && lost.code == sqlstate::PROTOCOL_VIOLATION => {
+                let told = PgError {
+                    fatal: false,
+                    ..lost
+                };
+                message::error(&mut self.client.out, &told);
+                return Err(PgError::fatal(
+                    sqlstate::PROTOCOL_VIOLATION,
+                    "terminating connection because protocol synchronization was lost",
+                ));
+            }
+            other => other?,
+        };
         message::complete(&mut self.client.out, copied);
         Ok(())
     }
@@ -95,7 +109,7 @@ impl Connection {
 }
 
 /// Hands the client's chunks on until it is done or gives up; an error when the connection is lost.
-async fn feed(incoming: &mut Receiver<Incoming>, chunks: Sender<CopyChunk>) -> Result<(), PgError> {
+async fn feed(incoming: &mut Messages, chunks: Sender<CopyChunk>) -> Result<(), PgError> {
     loop {
         let Some(received) = incoming.recv().await else {
             return Err(PgError::fatal(
@@ -104,28 +118,35 @@ async fn feed(incoming: &mut Receiver<Incoming>, chunks: Sender<CopyChunk>) -> R
             ));
         };
         match received? {
-            PgWireFrontendMessage::CopyData(data) => {
-                let chunk: Bytes = data.data;
+            Frontend::CopyData(chunk) => {
                 if chunks.send(Ok(chunk)).await.is_err() {
                     // The statement has ended; its own answer says why.
                     return std::future::pending().await;
                 }
             }
-            PgWireFrontendMessage::CopyDone(_) => return Ok(()),
-            PgWireFrontendMessage::CopyFail(fail) => {
+            Frontend::CopyDone => return Ok(()),
+            Frontend::CopyFail(reason) => {
                 let gave_up = PgError::new(
                     sqlstate::QUERY_CANCELED,
-                    format!("COPY from stdin failed: {}", fail.message),
+                    format!("COPY from stdin failed: {reason}"),
                 );
                 // If the statement has ended already, its own answer counts.
                 let _ = chunks.send(Err(gave_up)).await;
                 return Ok(());
             }
-            PgWireFrontendMessage::Flush(_) | PgWireFrontendMessage::Sync(_) => {}
-            _ => {
+            Frontend::Flush | Frontend::Sync => {}
+            Frontend::Malformed(b'f', error) => {
+                // If the statement has ended already, its own answer counts.
+                let _ = chunks.send(Err(*error)).await;
+                return Ok(());
+            }
+            unexpected => {
                 return Err(PgError::fatal(
                     sqlstate::PROTOCOL_VIOLATION,
-                    "unexpected message during COPY from stdin",
+                    format!(
+                        "unexpected message type 0x{:02X} during COPY from stdin",
+                        unexpected.kind()
+                    ),
                 ));
             }
         }

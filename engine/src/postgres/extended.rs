@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
+use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::data::{NoData, ParameterDescription};
 use pgwire::messages::extendedquery::{
-    Bind, BindComplete, Close, CloseComplete, Describe, Execute, Parse, ParseComplete,
-    PortalSuspended,
+    BindComplete, CloseComplete, ParseComplete, PortalSuspended,
 };
 use pgwire::messages::response::EmptyQueryResponse;
-use pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
 
 use super::connection::Connection;
+use super::frontend::{Bind, Execute, Frontend, Parse, Target};
 use super::message;
 use super::portal::{Portal, PortalState, RowsSender};
 use super::types::parameter::decode_parameter;
@@ -22,19 +22,14 @@ use crate::session::outcome::Outcome;
 use crate::session::prepared::{Parameters, Prepared};
 use crate::{parser, sqlstate, statement};
 
-const STATEMENT: u8 = b'S';
-
 impl Connection {
-    pub(super) async fn extended(
-        &mut self,
-        frontend: PgWireFrontendMessage,
-    ) -> Result<(), PgError> {
+    pub(super) async fn extended(&mut self, frontend: Frontend) -> Result<(), PgError> {
         match frontend {
-            PgWireFrontendMessage::Parse(parse) => self.parse(parse).await,
-            PgWireFrontendMessage::Bind(bind) => self.bind(bind),
-            PgWireFrontendMessage::Describe(wanted) => self.describe(&wanted),
-            PgWireFrontendMessage::Execute(execute) => self.execute(execute).await,
-            PgWireFrontendMessage::Close(close) => self.close(&close),
+            Frontend::Parse(parse) => self.parse(parse).await,
+            Frontend::Bind(bind) => self.bind(bind),
+            Frontend::Describe(wanted) => self.describe(&wanted),
+            Frontend::Execute(execute) => self.execute(execute).await,
+            Frontend::Close(target) => self.close(&target),
             _ => Err(PgError::fatal(
                 sqlstate::PROTOCOL_VIOLATION,
                 "unexpected message",
@@ -43,7 +38,7 @@ impl Connection {
     }
 
     async fn parse(&mut self, parse: Parse) -> Result<(), PgError> {
-        let name = parse.name.unwrap_or_default();
+        let name = parse.statement;
         if name.is_empty() {
             self.unnamed = None;
         } else if self.session.prepared.contains_key(&name) {
@@ -71,8 +66,8 @@ impl Connection {
         Ok(())
     }
 
-    fn statement(&self, name: Option<&str>) -> Result<Arc<Prepared>, PgError> {
-        match name.unwrap_or_default() {
+    fn statement(&self, name: &str) -> Result<Arc<Prepared>, PgError> {
+        match name {
             "" => self.unnamed.clone().ok_or_else(|| {
                 PgError::new(
                     sqlstate::INVALID_SQL_STATEMENT_NAME,
@@ -84,7 +79,7 @@ impl Connection {
     }
 
     fn bind(&mut self, bind: Bind) -> Result<(), PgError> {
-        let name = bind.portal_name.clone().unwrap_or_default();
+        let name = bind.portal.clone();
         if name.is_empty() {
             self.portals.remove("");
         } else if self.portals.contains_key(&name) {
@@ -93,13 +88,13 @@ impl Connection {
                 format!("cursor \"{name}\" already exists"),
             ));
         }
-        let prepared = self.statement(bind.statement_name.as_deref())?;
+        let prepared = self.statement(&bind.statement)?;
         if let Some(parsed) = &prepared.parsed {
             self.session.check_block(&parsed.statement)?;
         }
         let parameters = self.decode_parameters(&bind, &prepared)?;
         let formats = bind
-            .result_column_format_codes
+            .result_formats
             .iter()
             .map(|code| format(*code))
             .collect::<Result<Vec<_>, _>>()?;
@@ -124,12 +119,12 @@ impl Connection {
                 format!(
                     "bind message supplies {} parameters, but prepared statement \"{}\" requires {}",
                     bind.parameters.len(),
-                    bind.statement_name.as_deref().unwrap_or_default(),
+                    bind.statement,
                     prepared.parameters.len()
                 ),
             ));
         }
-        let codes = &bind.parameter_format_codes;
+        let codes = &bind.parameter_formats;
         if codes.len() > 1 && codes.len() != bind.parameters.len() {
             return Err(PgError::new(
                 sqlstate::PROTOCOL_VIOLATION,
@@ -163,26 +158,25 @@ impl Connection {
         })
     }
 
-    fn describe(&mut self, wanted: &Describe) -> Result<(), PgError> {
-        let name = wanted.name.as_deref();
-        if wanted.target_type == STATEMENT {
-            let prepared = self.statement(name)?;
-            let types = prepared.parameters.iter().map(|t| t.oid).collect();
-            message::put(
-                &mut self.client.out,
-                PgWireBackendMessage::ParameterDescription(ParameterDescription::new(types)),
-            );
-            return self.put_columns(&prepared, &[]);
-        }
-        if let Some(cursor) = self.session.cursors.get(name.unwrap_or_default()) {
+    fn describe(&mut self, wanted: &Target) -> Result<(), PgError> {
+        let name = match wanted {
+            Target::Portal(name) => name,
+            Target::Statement(name) => {
+                let prepared = self.statement(name)?;
+                let types = prepared.parameters.iter().map(|t| t.oid).collect();
+                message::put(
+                    &mut self.client.out,
+                    PgWireBackendMessage::ParameterDescription(ParameterDescription::new(types)),
+                );
+                return self.put_columns(&prepared, &[]);
+            }
+        };
+        if let Some(cursor) = self.session.cursors.get(name) {
             let fields = describe(&cursor.schema, &[])?;
             message::row_description(&mut self.client.out, &fields);
             return Ok(());
         }
-        let portal = self
-            .portals
-            .get(name.unwrap_or_default())
-            .ok_or_else(|| missing_portal(name))?;
+        let portal = self.portals.get(name).ok_or_else(|| missing_portal(name))?;
         let (prepared, formats) = (Arc::clone(&portal.prepared), portal.formats.clone());
         self.put_columns(&prepared, &formats)
     }
@@ -202,12 +196,12 @@ impl Connection {
     }
 
     async fn execute(&mut self, execute: Execute) -> Result<(), PgError> {
-        let name = execute.name.unwrap_or_default();
-        let rows_max = u64::try_from(execute.max_rows).unwrap_or(0);
+        let name = execute.portal;
+        let rows_max = u64::try_from(execute.rows_max).unwrap_or(0);
         let mut portal = self
             .portals
             .remove(&name)
-            .ok_or_else(|| missing_portal(Some(&name)))?;
+            .ok_or_else(|| missing_portal(&name))?;
         let guard = self.session.begin_statement();
         let was_in_block = self.session.block() == Block::Open;
         let (is_first, from) = (self.begins_transaction(), self.client.position());
@@ -273,15 +267,14 @@ impl Connection {
         Ok(())
     }
 
-    fn close(&mut self, close: &Close) -> Result<(), PgError> {
-        let name = close.name.clone().unwrap_or_default();
-        match (close.target_type, name.is_empty()) {
-            (STATEMENT, true) => self.unnamed = None,
-            (STATEMENT, false) => {
-                self.session.prepared.remove(&name);
+    fn close(&mut self, target: &Target) -> Result<(), PgError> {
+        match target {
+            Target::Statement(name) if name.is_empty() => self.unnamed = None,
+            Target::Statement(name) => {
+                self.session.prepared.remove(name);
             }
-            _ => {
-                self.portals.remove(&name);
+            Target::Portal(name) => {
+                self.portals.remove(name);
             }
         }
         message::put(
@@ -295,15 +288,15 @@ impl Connection {
 fn format(code: i16) -> Result<Format, PgError> {
     Format::of_code(code).ok_or_else(|| {
         PgError::new(
-            sqlstate::PROTOCOL_VIOLATION,
+            sqlstate::INVALID_PARAMETER_VALUE,
             format!("unsupported format code: {code}"),
         )
     })
 }
 
-fn missing_portal(name: Option<&str>) -> PgError {
+fn missing_portal(name: &str) -> PgError {
     PgError::new(
         sqlstate::INVALID_CURSOR_NAME,
-        format!("portal \"{}\" does not exist", name.unwrap_or_default()),
+        format!("portal \"{name}\" does not exist"),
     )
 }

@@ -5,6 +5,7 @@ pub mod connection;
 pub mod copy;
 mod copying;
 mod extended;
+pub mod frontend;
 pub mod listen;
 pub mod message;
 pub mod portal;

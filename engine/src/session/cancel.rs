@@ -161,8 +161,12 @@ impl Sessions {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes up a new session.
-    pub fn register(&self) -> SessionEntry {
+    /// Takes up a new session; None when there are as many as there may be.
+    pub fn register(&self, sessions_max: usize) -> Option<SessionEntry> {
+        let mut entries = self.lock();
+        if entries.len() >= sessions_max {
+            return None;
+        }
         let pid = FIRST_PID + self.last_pid.fetch_add(1, Ordering::Relaxed);
         let bytes = uuid::Uuid::new_v4().into_bytes();
         let entry = SessionEntry {
@@ -175,8 +179,8 @@ impl Sessions {
             terminate: CancellationToken::new(),
             activity: Arc::default(),
         };
-        self.lock().insert(pid, entry.clone());
-        entry
+        entries.insert(pid, entry.clone());
+        Some(entry)
     }
 
     /// The session has ended.

@@ -35,7 +35,7 @@ use crate::plan::Planner;
 use crate::plan::casts::format::SessionFormat;
 use crate::plan::files::FileAccess;
 use crate::plan::names::{DATABASE, Names};
-use crate::statement;
+use crate::{sqlstate, statement};
 use cancel::{SessionEntry, StopReason};
 use catalog_view::SystemCatalog;
 use cursor::Cursor;
@@ -102,7 +102,15 @@ impl Session {
         peer: Peer,
         notices: UnboundedSender<Notice>,
     ) -> Result<Self, PgError> {
-        let entry = engine.sessions.register();
+        let entry = engine
+            .sessions
+            .register(engine.config.connections_max)
+            .ok_or_else(|| {
+                PgError::fatal(
+                    sqlstate::TOO_MANY_CONNECTIONS,
+                    "sorry, too many clients already",
+                )
+            })?;
         let root = match peer {
             Peer::Tcp(..) => Some(engine.config.files_root.clone()),
             Peer::Unix => None,

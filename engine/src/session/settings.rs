@@ -175,6 +175,12 @@ pub const SETTINGS: &[SettingSpec] = &[
         SettingKind::Milliseconds,
         "Ends a session that idles inside a transaction for longer.",
     ),
+    spec(
+        "idle_session_timeout",
+        "0",
+        SettingKind::Milliseconds,
+        "Ends a session that idles outside of a transaction for longer.",
+    ),
     reported(
         "in_hot_standby",
         "in_hot_standby",

@@ -86,9 +86,17 @@ impl ValueError {
 
     /// Bytes that are not UTF-8, or hold a zero byte.
     pub fn encoding(bytes: &[u8], at: usize) -> ValueError {
-        let wrong: Vec<String> = bytes[at.min(bytes.len())..]
+        let rest = &bytes[at.min(bytes.len())..];
+        // As many bytes as the first one promises, whether or not they belong to it.
+        let length = match rest.first() {
+            Some(0xc0..=0xdf) => 2,
+            Some(0xe0..=0xef) => 3,
+            Some(0xf0..=0xf7) => 4,
+            _ => 1,
+        };
+        let wrong: Vec<String> = rest
             .iter()
-            .take(1)
+            .take(length)
             .map(|byte| format!("0x{byte:02x}"))
             .collect();
         ValueError::new(

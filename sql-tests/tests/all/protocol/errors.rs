@@ -223,16 +223,6 @@ fn a_message_of_impossible_length_ends_the_session_only() {
 }
 
 #[test]
-fn text_that_is_not_utf8_is_refused() {
-    gap("statements that are checked to be UTF-8", |server| {
-        let mut client = server.connect();
-        let reply = client.exchange(&[Message::new(b'Q').bytes(b"SELECT '\xff'\0")]);
-        assert_eq!(reply.code(), "22021");
-        assert_eq!(client.simple("SELECT 1").value(), "1");
-    });
-}
-
-#[test]
 fn skipping_is_a_notice() {
     let (_server, mut client) = open_with_table();
     let reply = client.run("DROP TABLE IF EXISTS nope");

@@ -8,6 +8,7 @@ mod cursors;
 mod errors;
 mod extended;
 mod first_checks;
+mod malformed;
 mod models;
 mod races;
 mod session;
