@@ -6,11 +6,11 @@
 use std::fmt;
 
 use datafusion::arrow::error::ArrowError;
-use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
 use datafusion::sql::sqlparser::parser::ParserError;
 use datafusion::sql::sqlparser::tokenizer::Location;
 
+use crate::planning_error as planning;
 use crate::sqlstate::{self, SqlState};
 
 /// An error as the Postgres protocol carries it.
@@ -32,6 +32,21 @@ pub struct PgError {
     pub location: Option<Location>,
     /// Where it happened, e.g. a COPY line.
     pub context: Option<String>,
+    /// What in the statement it is about, until somebody who has the statement makes it an offset.
+    pub culprit: Option<Culprit>,
+}
+
+/// What in a statement's text an error is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Culprit {
+    /// A text in quotes.
+    Literal(String),
+    /// A function, by its name without schema.
+    Function(String),
+    /// An operator, by its symbol.
+    Operator(String),
+    /// A token as it is written.
+    Text(String),
 }
 
 impl PgError {
@@ -46,6 +61,7 @@ impl PgError {
             position: None,
             location: None,
             context: None,
+            culprit: None,
         }
     }
 
@@ -82,6 +98,12 @@ impl PgError {
     /// Adds a 1-based character position.
     pub fn with_position(mut self, position: usize) -> Self {
         self.position = Some(position);
+        self
+    }
+
+    /// Says what in the statement the error is about.
+    pub fn with_culprit(mut self, culprit: Culprit) -> Self {
+        self.culprit = Some(culprit);
         self
     }
 
@@ -148,8 +170,8 @@ pub(crate) fn from_datafusion(error: &DataFusionError) -> PgError {
             format!("could not read a Parquet file: {inner}"),
         ),
         DataFusionError::SQL(inner, _) => PgError::from((**inner).clone()),
-        DataFusionError::SchemaError(inner, _) => from_schema_error(inner),
-        DataFusionError::NotImplemented(text) => PgError::unsupported(first_line(text)),
+        DataFusionError::SchemaError(inner, _) => planning::of_schema_error(inner),
+        DataFusionError::NotImplemented(text) => planning::of_unsupported(&first_line(text)),
         DataFusionError::ResourcesExhausted(text) => {
             PgError::new(sqlstate::OUT_OF_MEMORY, "the memory budget is exhausted")
                 .with_detail(first_line(text))
@@ -172,7 +194,7 @@ pub(crate) fn from_datafusion(error: &DataFusionError) -> PgError {
         DataFusionError::Collection(errors) => errors
             .first()
             .map_or_else(|| internal("empty error collection"), from_datafusion),
-        DataFusionError::Plan(text) => from_plan_text(text),
+        DataFusionError::Plan(text) => planning::of_text(&first_line(text)),
         DataFusionError::Execution(text) => from_execution_text(text),
         DataFusionError::ObjectStore(inner) => PgError::new(
             sqlstate::IO_ERROR,
@@ -218,6 +240,9 @@ fn from_arrow(error: &ArrowError) -> PgError {
             PgError::new(sqlstate::NUMERIC_VALUE_OUT_OF_RANGE, "value out of range")
                 .with_detail(first_line(text))
         }
+        ArrowError::CastError(text) if text.starts_with("Cannot cast string '") => {
+            planning::of_cast(&first_line(text))
+        }
         ArrowError::CastError(text) | ArrowError::ParseError(text) => {
             PgError::new(sqlstate::INVALID_TEXT_REPRESENTATION, first_line(text))
         }
@@ -236,81 +261,6 @@ fn from_arrow(error: &ArrowError) -> PgError {
         ArrowError::IoError(text, _) => PgError::new(sqlstate::IO_ERROR, first_line(text)),
         other => PgError::new(sqlstate::DATA_EXCEPTION, first_line(&other.to_string())),
     }
-}
-
-fn from_schema_error(error: &SchemaError) -> PgError {
-    match error {
-        SchemaError::FieldNotFound {
-            field,
-            valid_fields,
-        } => {
-            if let Some(relation) = &field.relation
-                && !valid_fields
-                    .iter()
-                    .any(|known| known.relation.as_ref() == Some(relation))
-            {
-                return PgError::new(
-                    sqlstate::UNDEFINED_TABLE,
-                    format!(
-                        "missing FROM-clause entry for table \"{}\"",
-                        relation.table()
-                    ),
-                );
-            }
-            let shown = match &field.relation {
-                Some(relation) => format!("{}.{}", relation.table(), field.name),
-                None => format!("\"{}\"", field.name),
-            };
-            let failure = PgError::new(
-                sqlstate::UNDEFINED_COLUMN,
-                format!("column {shown} does not exist"),
-            );
-            let names = valid_fields.iter().map(|column| column.name.as_str());
-            match crate::suggest::nearest(&field.name, names) {
-                Some(name) => failure.with_hint(format!(
-                    "Perhaps you meant to reference the column \"{name}\"."
-                )),
-                None => failure,
-            }
-        }
-        SchemaError::AmbiguousReference { field } => PgError::new(
-            sqlstate::AMBIGUOUS_COLUMN,
-            format!("column reference \"{}\" is ambiguous", field.name),
-        ),
-        SchemaError::DuplicateQualifiedField { name, .. }
-        | SchemaError::DuplicateUnqualifiedField { name } => PgError::new(
-            sqlstate::AMBIGUOUS_COLUMN,
-            format!("column \"{name}\" specified more than once"),
-        ),
-    }
-}
-
-fn from_plan_text(text: &str) -> PgError {
-    let line = first_line(text);
-    let code = if line.starts_with("Invalid function")
-        || line.contains("No function matches")
-        || line.contains("does not support")
-        || line.contains("failed to satisfy")
-        || line.contains("Failed to coerce arguments")
-    {
-        sqlstate::UNDEFINED_FUNCTION
-    } else if line.contains("common type")
-        || line.contains("Cannot coerce")
-        || line.contains("Cannot infer common")
-        || line.contains("ype mismatch")
-    {
-        sqlstate::DATATYPE_MISMATCH
-    } else if line.contains("must appear in the GROUP BY")
-        || line.contains("must be in GROUP BY")
-        || line.contains("could not be resolved from available columns")
-    {
-        sqlstate::GROUPING_ERROR
-    } else if line.contains("No field named") {
-        sqlstate::UNDEFINED_COLUMN
-    } else {
-        sqlstate::SYNTAX_OR_ACCESS_RULE_VIOLATION
-    };
-    PgError::new(code, line)
 }
 
 fn from_execution_text(text: &str) -> PgError {

@@ -15,6 +15,7 @@ pub mod ml_views;
 pub mod models;
 pub mod parser;
 pub mod plan;
+mod planning_error;
 pub mod postgres;
 #[cfg(feature = "quickstart")]
 pub mod quickstart;

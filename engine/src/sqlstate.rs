@@ -31,6 +31,12 @@ states! {
     NUMERIC_VALUE_OUT_OF_RANGE = "22003";
     /// A date or time that cannot be read.
     INVALID_DATETIME_FORMAT = "22007";
+    /// A date or time that cannot be.
+    DATETIME_FIELD_OVERFLOW = "22008";
+    /// A negative LIMIT.
+    INVALID_ROW_COUNT_IN_LIMIT = "2201W";
+    /// A negative OFFSET.
+    INVALID_ROW_COUNT_IN_OFFSET = "2201X";
     /// Division by zero.
     DIVISION_BY_ZERO = "22012";
     /// A parameter outside its range.
@@ -127,6 +133,12 @@ states! {
     TOO_MANY_CONNECTIONS = "53300";
     /// More than the server takes.
     PROGRAM_LIMIT_EXCEEDED = "54000";
+    /// A position that is not in the select list.
+    INVALID_COLUMN_REFERENCE = "42P10";
+    /// Two tables of one name in FROM.
+    DUPLICATE_ALIAS = "42712";
+    /// A type that cannot become another.
+    CANNOT_COERCE = "42846";
     /// Nested too deeply.
     STATEMENT_TOO_COMPLEX = "54001";
     /// In use by somebody else.

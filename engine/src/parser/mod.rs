@@ -10,6 +10,7 @@ mod create_table;
 mod cursor;
 mod insert;
 mod model_statements;
+mod place;
 mod prepared;
 mod reader;
 mod sequence;
@@ -54,20 +55,14 @@ pub struct Parsed {
     pub text: String,
     /// The whole string that it stood in, which positions count in.
     pub source: Arc<str>,
+    /// Where its text begins in that string, in bytes.
+    pub start: usize,
 }
 
 impl Parsed {
-    /// Turns an error's line and column into an offset.
+    /// Turns what an error says of its place into an offset.
     pub fn locate(&self, error: PgError) -> PgError {
-        let position = error
-            .location
-            .filter(|location| location.line > 0)
-            .map(|location| char_position(&self.source, location));
-        PgError {
-            position: error.position.or(position),
-            location: None,
-            ..error
-        }
+        place::locate(self, error)
     }
 }
 
@@ -183,16 +178,18 @@ pub fn text_from(sql: &str, start: Location) -> Option<String> {
 struct Piece {
     tokens: Vec<TokenWithSpan>,
     text: String,
+    start: usize,
 }
 
 fn tokenize(sql: &str) -> Result<Vec<TokenWithSpan>, PgError> {
-    Tokenizer::new(&DIALECT, sql)
-        .tokenize_with_location()
-        .map_err(|TokenizerError { message, location }| {
-            PgError::syntax(format!("syntax error: {message}"))
-                .with_position(char_position(sql, location))
-        })
+    tokens_of(sql)
+        .map_err(|error| unreadable(sql, error))
         .and_then(time_travel::rewrite)
+}
+
+/// The tokens of a statement's text, as they were written.
+fn tokens_of(sql: &str) -> Result<Vec<TokenWithSpan>, TokenizerError> {
+    Tokenizer::new(&DIALECT, sql).tokenize_with_location()
 }
 
 fn split(sql: &str, tokens: Vec<TokenWithSpan>) -> Vec<Piece> {
@@ -218,7 +215,11 @@ fn push_piece(sql: &str, tokens: Vec<TokenWithSpan>, pieces: &mut Vec<Piece>) {
     let start = byte_position(sql, first.span.start);
     let end = byte_position(sql, last.span.end).max(start);
     let text = sql.get(start..end).unwrap_or(sql).trim().to_string();
-    pieces.push(Piece { tokens, text });
+    pieces.push(Piece {
+        tokens,
+        text,
+        start,
+    });
 }
 
 fn parse_piece(sql: &str, piece: Piece, source: &Arc<str>) -> Result<Parsed, PgError> {
@@ -232,6 +233,7 @@ fn parse_piece(sql: &str, piece: Piece, source: &Arc<str>) -> Result<Parsed, PgE
         statement,
         text: piece.text,
         source: Arc::clone(source),
+        start: piece.start,
     })
 }
 
@@ -307,6 +309,34 @@ fn near(token: &Token) -> PgError {
         Token::EOF => PgError::syntax("syntax error at end of input"),
         other => PgError::syntax(format!("syntax error at or near \"{other}\"")),
     }
+}
+
+/// A text, a name or a comment that does not end, or a character that starts nothing.
+fn unreadable(sql: &str, error: TokenizerError) -> PgError {
+    let TokenizerError { message, location } = error;
+    let at = byte_position(sql, location);
+    let rest = |from: usize| sql.get(from..).unwrap_or_default();
+    let opened = |mark: &str| sql.get(..at).and_then(|before| before.rfind(mark));
+    let (what, from) = if message.contains("multi-line comment") {
+        ("/* comment", sql.find("/*").unwrap_or(at))
+    } else if message.contains("dollar-quoted") {
+        (
+            "dollar-quoted string",
+            opened("$")
+                .and_then(|end| sql[..end].rfind('$'))
+                .unwrap_or(at),
+        )
+    } else if message.contains("close delimiter") {
+        ("quoted identifier", at)
+    } else if message.contains("nterminated") {
+        ("quoted string", at)
+    } else {
+        return PgError::syntax(format!("syntax error: {message}"))
+            .with_position(char_position(sql, location));
+    };
+    let position = sql.get(..from).map_or(0, |before| before.chars().count()) + 1;
+    PgError::syntax(format!("unterminated {what} at or near \"{}\"", rest(from)))
+        .with_position(position)
 }
 
 /// sqlparser's message names what it expected; the place is the token it stopped at.

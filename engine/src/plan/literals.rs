@@ -10,7 +10,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::scalar::ScalarValue;
 use tarn_catalog::types::{PgType, oid};
 
-use crate::error::PgError;
+use crate::error::{Culprit, PgError};
 use crate::postgres::types::parameter::decode_parameter;
 use crate::postgres::types::settings::{Format, FormatSettings};
 
@@ -42,8 +42,13 @@ fn read_text(
     if !is_read_here(pg_type) {
         return Ok(Transformed::no(expr));
     }
-    let value = decode_parameter(Some(text.as_bytes()), Format::Text, pg_type, settings)
-        .map_err(|error| PgError::from(error).into_datafusion())?;
+    let value = decode_parameter(Some(text.as_bytes()), Format::Text, pg_type, settings).map_err(
+        |error| {
+            PgError::from(error)
+                .with_culprit(Culprit::Literal(text.clone()))
+                .into_datafusion()
+        },
+    )?;
     if value.data_type() != *cast.field.data_type() {
         return Ok(Transformed::no(expr));
     }

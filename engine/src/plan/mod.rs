@@ -17,6 +17,7 @@ pub mod provider;
 pub mod syntax;
 pub mod time_operators;
 pub mod time_syntax;
+mod witness;
 
 use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
@@ -39,7 +40,7 @@ use tarn_catalog::transaction::{AsOf, Transaction};
 use tarn_catalog::types::{column_type, declared};
 use tarn_udfs::model::signature::Signature;
 
-use crate::error::PgError;
+use crate::error::{Culprit, PgError};
 use crate::models::Models;
 use crate::parser::time_travel::{TableAsOf, split_name};
 use crate::postgres::types::settings::FormatSettings;
@@ -167,14 +168,30 @@ impl<'a> Planner<'a> {
         self.bind_calls(&mut statement)?;
         let files = files::take_calls(&mut statement)?;
         let tables = self.load_relations(&statement, files).await?;
-        let relations = provider::LoadedRelations::new(self.state, tables, &self.given);
+        let mut relations = provider::LoadedRelations::new(self.state, tables, &self.given);
         let parameters = syntax::cast_parameters(&statement, parameters);
         let mut context = PlannerContext::new().with_prepare_param_data_types(parameters);
         if let Some(columns) = columns {
             context.set_table_schema(Some(Arc::new(columns)));
         }
+        let kept = witness::is_kept(&statement).then(|| (statement.clone(), context.clone()));
         let planner = SqlToRel::new_with_options(&relations, parser_options());
-        let plan = planner.sql_statement_to_plan_with_context(statement, &mut context)?;
+        let planned = planner.sql_statement_to_plan_with_context(statement, &mut context);
+        let plan = planned.map_err(|error| {
+            let error = PgError::from(error);
+            let (Some(Culprit::Function(name)), Some(kept)) = (&error.culprit, kept) else {
+                return error;
+            };
+            relations.witness = Some(Arc::new(witness::of(name, self.state)));
+            let (statement, mut context) = kept;
+            let planner = SqlToRel::new_with_options(&relations, parser_options());
+            match planner.sql_statement_to_plan_with_context(statement, &mut context) {
+                Err(told) => Some(PgError::from(told))
+                    .filter(|told| told.culprit == error.culprit)
+                    .unwrap_or(error),
+                Ok(_) => error,
+            }
+        })?;
         if is_catalog_query {
             return Ok(query_rewrite::rewrite_plan(plan, self.state)?);
         }

@@ -34,6 +34,7 @@ pub async fn prepare(
         statement: prepare.statement.clone(),
         text: text.to_string(),
         source: std::sync::Arc::from(text),
+        start: 0,
     };
     let prepared = session.prepare(Some(parsed), &given).await?;
     session.prepared.insert(prepare.name.clone(), prepared);

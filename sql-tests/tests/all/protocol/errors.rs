@@ -76,22 +76,191 @@ fn values_out_of_range_are_refused() {
     assert_eq!(client.simple("SELECT count(*) FROM t").value(), "0");
 }
 
+/// SQL, SQLSTATE, position.
+const PLACES: [(&str, &str, usize); 21] = [
+    ("SELECT 'abc'::int", "22P02", 8),
+    ("SELECT 'abc', 'abc'::int", "22P02", 15),
+    ("SELECT int 'abc'", "22P02", 12),
+    ("SELECT 1; SELECT cast('ä' AS numeric)", "22P02", 23),
+    ("SELECT date '2020-13-01'", "22008", 13),
+    ("SELECT '99999'::smallint", "22003", 8),
+    ("SELECT '{1,2'::int[]", "22P02", 8),
+    ("SELECT 1 FROM t WHERE a = 'abc'", "22P02", 27),
+    ("INSERT INTO t VALUES (1, 'x'), ('abc', 'y')", "22P02", 33),
+    ("CREATE TABLE nope.x (x int)", "3F000", 14),
+    ("SELECT * FROM nope.x", "42P01", 15),
+    ("INSERT INTO nope.x VALUES (1)", "42P01", 13),
+    ("INSERT INTO nope VALUES (1)", "42P01", 13),
+    ("INSERT INTO t (a, c) VALUES (1, 2)", "42703", 19),
+    ("UPDATE nope SET a = 1", "42P01", 8),
+    ("UPDATE t SET c = 1", "42703", 14),
+    ("DELETE FROM nope", "42P01", 13),
+    ("SELECT a::nosuch FROM t", "42704", 11),
+    ("SELECT 'abc", "42601", 8),
+    ("SELECT $$abc", "42601", 8),
+    ("SELECT /* abc", "42601", 8),
+];
+
 #[test]
-fn literals_and_schemas_are_pointed_at() {
-    gap(
-        "the position of a literal and of a schema's name",
-        |server| {
-            let mut client = server.connect();
-            for (sql, code, position) in [
-                ("SELECT 'abc'::int", "22P02", Some(8)),
-                ("CREATE TABLE nope.x (x int)", "3F000", Some(14)),
-            ] {
-                let reply = client.simple(sql);
-                let error = reply.failure();
-                assert_eq!((error.code(), error.position()), (code, position), "{sql}");
-            }
-        },
-    );
+fn literals_and_names_are_pointed_at() {
+    let (_server, mut client) = open_with_table();
+    for (sql, code, position) in PLACES {
+        let reply = client.simple(sql);
+        let error = reply.failure();
+        let found = (error.code(), error.position());
+        assert_eq!(found, (code, Some(position)), "{sql}: {error}");
+        if !sql.contains(';') {
+            let reply = client.extended(sql, &[]);
+            let error = reply.failure();
+            let found = (error.code(), error.position());
+            assert_eq!(found, (code, Some(position)), "{sql}: {error}");
+        }
+    }
+}
+
+const NO_FUNCTION: &str = "No function matches the given name and argument types. You might need to add explicit type casts.";
+const NO_OPERATOR: &str = "No operator matches the given name and argument types. You might need to add explicit type casts.";
+const PRICE: &str = "Perhaps you meant to reference the column \"t.price\".";
+const NAME: &str = "Perhaps you meant to reference the column \"t.name\".";
+const NAME_OR_NOME: &str =
+    "Perhaps you meant to reference the column \"t.name\" or the column \"u.nome\".";
+
+/// SQL, SQLSTATE, message, hint, position.
+const WORDS: [(&str, &str, &str, &str, usize); 16] = [
+    (
+        "SELECT pricy FROM t",
+        "42703",
+        "column \"pricy\" does not exist",
+        PRICE,
+        8,
+    ),
+    (
+        "SELECT t.nmae FROM t",
+        "42703",
+        "column t.nmae does not exist",
+        NAME,
+        8,
+    ),
+    (
+        "SELECT nime FROM t, u",
+        "42703",
+        "column \"nime\" does not exist",
+        NAME_OR_NOME,
+        8,
+    ),
+    (
+        "SELECT zzzzzz FROM t",
+        "42703",
+        "column \"zzzzzz\" does not exist",
+        "",
+        8,
+    ),
+    (
+        "SELECT x.a FROM t",
+        "42P01",
+        "missing FROM-clause entry for table \"x\"",
+        "",
+        8,
+    ),
+    (
+        "SELECT a FROM t, u",
+        "42702",
+        "column reference \"a\" is ambiguous",
+        "",
+        8,
+    ),
+    (
+        "SELECT nosuch(a, 'x', name) FROM t",
+        "42883",
+        "function nosuch(integer, unknown, text) does not exist",
+        NO_FUNCTION,
+        8,
+    ),
+    (
+        "SELECT 1, abs('x'::text)",
+        "42883",
+        "function abs(text) does not exist",
+        NO_FUNCTION,
+        11,
+    ),
+    (
+        "SELECT sum(name) FROM t",
+        "42883",
+        "function sum(text) does not exist",
+        NO_FUNCTION,
+        8,
+    ),
+    (
+        "SELECT sum(a, name) FROM t",
+        "42883",
+        "function sum(integer, text) does not exist",
+        NO_FUNCTION,
+        8,
+    ),
+    (
+        "SELECT upper()",
+        "42883",
+        "function upper() does not exist",
+        NO_FUNCTION,
+        8,
+    ),
+    (
+        "SELECT a = now() FROM t",
+        "42883",
+        "operator does not exist: integer = timestamp with time zone",
+        NO_OPERATOR,
+        10,
+    ),
+    (
+        "SELECT name + name FROM t",
+        "42883",
+        "operator does not exist: text + text",
+        NO_OPERATOR,
+        13,
+    ),
+    (
+        "SELECT a, count(*) FROM t",
+        "42803",
+        "column \"t.a\" must appear in the GROUP BY clause or be used in an aggregate function",
+        "",
+        8,
+    ),
+    (
+        "SELECT a FROM t ORDER BY 2",
+        "42P10",
+        "ORDER BY position 2 is not in select list",
+        "",
+        26,
+    ),
+    (
+        "SELECT true::date",
+        "42846",
+        "cannot cast type boolean to date",
+        "",
+        12,
+    ),
+];
+
+#[test]
+fn what_is_not_there_is_told_in_the_words_of_postgresql() {
+    let (_server, mut client) = open();
+    client.run("CREATE TABLE t (a int, name text, price numeric)");
+    client.run("CREATE TABLE u (a int, nome text)");
+    for (sql, code, message, hint, position) in WORDS {
+        for reply in [client.simple(sql), client.extended(sql, &[])] {
+            let error = reply.failure();
+            assert_eq!(
+                (
+                    error.code(),
+                    error.message(),
+                    error.hint(),
+                    error.position()
+                ),
+                (code, message, hint, Some(position)),
+                "{sql}"
+            );
+        }
+    }
 }
 
 #[test]
