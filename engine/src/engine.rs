@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU64;
 
 use datafusion::execution::session_state::SessionState;
 use tarn_catalog::Catalog;
+use tarn_catalog::system::Callable;
 use tarn_udfs::fit::queue::FitQueue;
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +23,8 @@ pub struct Engine {
     pub catalog: Catalog,
     /// Functions, options and the runtime that every session starts from.
     pub base: SessionState,
+    /// What `pg_proc` says of those functions.
+    pub callables: Arc<Vec<Callable>>,
     /// Opened models.
     pub models: Arc<Models>,
     /// Who is connected.

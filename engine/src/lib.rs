@@ -4,6 +4,7 @@
 //! `statement`, are bound and planned in `plan`, and leave through `postgres` again. `server` joins the parts.
 
 pub mod automl;
+pub mod callables;
 pub mod config;
 pub mod context;
 pub mod engine;

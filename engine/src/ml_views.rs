@@ -3,18 +3,51 @@
 //! They are made from the catalog's state at planning. `ml.trials`, `ml.groups` and `ml.metrics` grow with
 //! every training and are Delta tables of their own (see [`crate::ml_tables`]).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
-use arrow::datatypes::{Field, Schema};
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::catalog::{MemTable, TableProvider};
-use tarn_catalog::state::{Model, ModelVersion, State};
+use tarn_catalog::state::{FIRST_OWNER, MODEL_SCHEMA, Model, ModelVersion, State};
+use tarn_catalog::system::oids::{self, Derived};
+use tarn_catalog::system::snapshot::{Relation, RelationKind};
 use tarn_catalog::types::PgType;
 
 use crate::error::PgError;
 use crate::training::Trainings;
+
+/// Their names.
+const NAMES: [&str; 4] = ["models", "versions", "aliases", "progress"];
+
+/// The views as `pg_class` shows them.
+pub fn relations() -> impl Iterator<Item = Relation> {
+    NAMES.into_iter().map(|name| Relation {
+        oid: oid(name),
+        schema: MODEL_SCHEMA.to_string(),
+        name: name.to_string(),
+        owner: FIRST_OWNER.to_string(),
+        comment: None,
+        column_comments: BTreeMap::new(),
+        // Made by the server; there is no query behind it.
+        kind: RelationKind::View {
+            sql: format!("TABLE {MODEL_SCHEMA}.{name}"),
+        },
+    })
+}
+
+fn oid(name: &str) -> u32 {
+    oids::derived(Derived::View, 0, name)
+}
+
+/// The columns of the view of an OID.
+pub fn columns(relation_oid: u32, state: &State) -> Option<SchemaRef> {
+    let name = NAMES.into_iter().find(|name| oid(name) == relation_oid)?;
+    let view = MlViews::new(Arc::default()).table(name, state).ok()??;
+    Some(view.schema())
+}
 
 /// The views of schema ml.
 pub struct MlViews {

@@ -21,7 +21,7 @@ use crate::postgres::listen;
 use crate::session::cancel::Sessions;
 use crate::session::temporary;
 use crate::training::Trainings;
-use crate::{http, ml_tables};
+use crate::{callables, http, ml_tables};
 
 /// Stack of threads that plan: nested expressions recurse.
 const STACK_BYTES: usize = 16 << 20;
@@ -99,6 +99,7 @@ fn open(config: Config, workers: &Runtime) -> Result<Engine, PgError> {
     Ok(Engine {
         config,
         catalog,
+        callables: Arc::new(callables::of_state(&base)),
         base,
         models,
         sessions,

@@ -1,9 +1,10 @@
 //! Which rows does a relation have on a server without any user objects?
 //!
 //! The rows of types, functions, operators, casts and so on are PostgreSQL 15's (`static/<relation>.tsv`, made by
-//! `catalog/scripts/generate-system-relations`); of functions only those that another built-in row refers to.
+//! `catalog/scripts/generate-system-relations`). Functions that no other built-in row refers to stand apart
+//! ([`other_functions`]): a session lists those that it can call.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use super::layout::{Layout, layout, layouts};
@@ -42,6 +43,18 @@ static BUILT_IN: LazyLock<HashMap<&'static str, BuiltIn>> = LazyLock::new(|| {
         .collect()
 });
 
+static OTHER_FUNCTIONS: LazyLock<BuiltIn> =
+    LazyLock::new(|| BuiltIn::read(include_str!("static/functions.tsv")));
+
+/// Rows of `pg_proc` that no other built-in row refers to.
+pub fn other_functions() -> &'static BuiltIn {
+    &OTHER_FUNCTIONS
+}
+
+/// Names of every function of PostgreSQL whose types are ours.
+pub static PROC: LazyLock<HashSet<&'static str>> =
+    LazyLock::new(|| FUNCTIONS.iter().map(|(_, name)| *name).collect());
+
 /// The built-in rows of a relation of `pg_catalog` that has some.
 pub fn built_in(relation: &str) -> Option<&'static BuiltIn> {
     BUILT_IN.get(relation)
@@ -67,11 +80,23 @@ impl BuiltIn {
 
     /// Adds every row.
     pub fn add_to(&self, rows: &mut Rows) {
-        for row in &self.rows {
+        self.add_named(rows, "", |_| true);
+    }
+
+    /// Adds the rows whose `column` is wanted.
+    pub fn add_named(&self, rows: &mut Rows, column: &str, is_wanted: impl Fn(&str) -> bool) {
+        let key = self.columns.iter().position(|name| *name == column);
+        let wanted = |row: &&Vec<&'static str>| {
+            let value = key.and_then(|at| row.get(at)).copied();
+            is_wanted(value.unwrap_or(""))
+        };
+        for row in self.rows.iter().filter(wanted) {
+            // Columns with a plus are none of the relation's.
             let varying = self
                 .columns
                 .iter()
                 .zip(row)
+                .filter(|(name, _)| !name.starts_with('+'))
                 .map(|(name, value)| (*name, Value::Raw(value)));
             rows.add_all(
                 self.constant
@@ -208,13 +233,28 @@ pub fn type_named(namespace: u32, name: &str) -> Option<u32> {
 }
 
 static FUNCTIONS: LazyLock<Vec<(u32, &'static str)>> = LazyLock::new(|| {
-    let rows = built_in("pg_proc")
-        .map(|table| table.values(["oid", "proname"]))
-        .unwrap_or_default();
-    rows.into_iter()
+    functions(["oid", "proname"])
         .map(|[oid, name]| (oid.parse().unwrap_or(0), name))
         .collect()
 });
+
+/// Some columns of every function of PostgreSQL whose types are ours.
+fn functions<const N: usize>(
+    columns: [&'static str; N],
+) -> impl Iterator<Item = [&'static str; N]> {
+    built_in("pg_proc")
+        .into_iter()
+        .chain([other_functions()])
+        .flat_map(move |table| table.values(columns))
+}
+
+/// Arguments and result of a function of PostgreSQL, as it prints them.
+pub fn function_texts(oid: u32) -> Option<[&'static str; 2]> {
+    let wanted = oid.to_string();
+    functions(["oid", "+arguments", "+result"])
+        .find(|[known, _, _]| *known == wanted)
+        .map(|[_, arguments, result]| [arguments, result])
+}
 
 /// Name of the built-in function of an OID.
 pub fn function_of_oid(oid: u32) -> Option<&'static str> {

@@ -24,5 +24,5 @@ pub use error::SystemError;
 pub use functions::register;
 pub use names::{print as print_oid, resolve as resolve_oid};
 pub use provider::{SystemSchema, is_system_relation};
-pub use session::{Activity, Setting, Signal, SystemSession};
+pub use session::{Activity, Callable, CallableKind, Setting, Signal, SystemSession};
 pub use snapshot::SystemSnapshot;

@@ -40,6 +40,10 @@ pub const PG_ATTRDEF: u32 = 2604;
 pub const PG_REWRITE: u32 = 2618;
 /// `pg_authid` as a relation
 pub const PG_AUTHID: u32 = 1260;
+/// Language `internal`
+pub const INTERNAL_LANGUAGE: u32 = 12;
+/// Pseudo-type `"any"`
+pub const ANY: u32 = 2276;
 /// First OID that PostgreSQL gives to an object of a user
 pub const FIRST_USER: u32 = 16384;
 
@@ -59,6 +63,10 @@ pub enum Derived {
     Default,
     /// the rule of a view
     Rule,
+    /// a function that PostgreSQL does not have
+    Function,
+    /// a view that the server makes
+    View,
 }
 
 /// A stable OID for an object of a relation.

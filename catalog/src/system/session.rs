@@ -49,6 +49,11 @@ pub trait SystemSession: Debug + Send + Sync {
     /// Asks the session of a process id to stop its statement or itself; false when there is none.
     fn signal(&self, backend_pid: i32, signal: Signal) -> Result<bool>;
 
+    /// Every function that SQL can call beside those of the system catalog.
+    fn functions(&self) -> Arc<Vec<Callable>> {
+        Arc::default()
+    }
+
     /// When the server started, in microseconds since 1970.
     fn server_started_at_micros(&self) -> i64;
 
@@ -63,6 +68,38 @@ pub trait SystemSession: Debug + Send + Sync {
 
     /// Rows of a table, if they are known without opening it.
     fn relation_rows(&self, relation_oid: u32) -> Option<u64>;
+}
+
+/// A function that SQL can call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Callable {
+    /// its name
+    pub name: String,
+    /// what it is called over
+    pub kind: CallableKind,
+    /// types of its arguments, the last one of a variadic function included
+    pub arguments: Vec<u32>,
+    /// Does it take any number of the last one?
+    pub is_variadic: bool,
+    /// type of its result
+    pub result: u32,
+    /// Does it give rows?
+    pub returns_set: bool,
+    /// `i`, `s` or `v`
+    pub volatility: &'static str,
+    /// Is it meant for users?
+    pub is_documented: bool,
+}
+
+/// What a function is called over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallableKind {
+    /// one row
+    Scalar,
+    /// a group of rows
+    Aggregate,
+    /// a row within others
+    Window,
 }
 
 /// What one session may ask of another.

@@ -17,7 +17,7 @@ use tarn_catalog::Catalog;
 use tarn_catalog::state::{Relation, RelationKind, State};
 use tarn_catalog::system::snapshot::Column;
 use tarn_catalog::system::{
-    Activity, Setting, Signal, SystemSchema, SystemSession, SystemSnapshot,
+    Activity, Callable, Setting, Signal, SystemSchema, SystemSession, SystemSnapshot,
 };
 use tarn_catalog::types::PgType;
 
@@ -26,7 +26,7 @@ use super::cancel::{SessionEntry, Sessions};
 use super::settings::{SETTINGS, SettingKind, Settings};
 use crate::engine::Engine;
 use crate::error::PgError;
-use crate::ml_views::MlViews;
+use crate::ml_views::{self, MlViews};
 use crate::plan::names::{DATABASE, Names, QualifiedName};
 use crate::sequences::SequenceMemory;
 
@@ -57,6 +57,7 @@ impl SystemCatalog {
     pub fn new(engine: &Engine, entry: &SessionEntry, user: &str, peer: &Peer) -> Self {
         let view = Arc::new(SessionView {
             catalog: engine.catalog.clone(),
+            callables: Arc::clone(&engine.callables),
             sessions: Arc::clone(&engine.sessions),
             entry: entry.clone(),
             peer: peer.clone(),
@@ -200,6 +201,7 @@ impl SystemCatalog {
 
 struct SessionView {
     catalog: Catalog,
+    callables: Arc<Vec<Callable>>,
     sessions: Arc<Sessions>,
     entry: SessionEntry,
     peer: Peer,
@@ -291,7 +293,9 @@ impl SystemSession for SessionView {
         if let Some(snapshot) = &published.snapshot {
             return Arc::clone(snapshot);
         }
-        let snapshot = Arc::new(SystemSnapshot::from_state(&published.state, DATABASE));
+        let mut snapshot = SystemSnapshot::from_state(&published.state, DATABASE);
+        snapshot.relations.extend(ml_views::relations());
+        let snapshot = Arc::new(snapshot);
         published.snapshot = Some(Arc::clone(&snapshot));
         snapshot
     }
@@ -299,6 +303,9 @@ impl SystemSession for SessionView {
     async fn columns(&self, relation_oid: u32) -> DfResult<Vec<Column>> {
         let (remembered, relation) = {
             let published = self.published();
+            if let Some(view) = ml_views::columns(relation_oid, &published.state) {
+                return Ok(columns_of(&view));
+            }
             let relation = published.state.relation_by_oid(relation_oid).cloned();
             (published.columns.get(&relation_oid).cloned(), relation)
         };
@@ -411,6 +418,10 @@ impl SystemSession for SessionView {
             Signal::Cancel => self.sessions.cancel(backend_pid),
             Signal::Terminate => self.sessions.terminate(backend_pid),
         })
+    }
+
+    fn functions(&self) -> Arc<Vec<Callable>> {
+        Arc::clone(&self.callables)
     }
 
     fn server_started_at_micros(&self) -> i64 {

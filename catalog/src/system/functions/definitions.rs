@@ -1,6 +1,7 @@
 //! How does an object read as SQL?
 
 use super::{Call, Function, text, text_or_null};
+use crate::system::builtin;
 use crate::system::definitions::{constraint_definition, index_definition, qualified, quote_ident};
 use crate::system::error::SystemError;
 use crate::system::names;
@@ -44,7 +45,7 @@ pub(super) fn functions() -> Vec<Function> {
             "pg_get_function_identity_arguments",
             &[1],
             PgType::TEXT,
-            function_arguments,
+            identity_arguments,
         ),
         stable("pg_get_function_sqlbody", &[1], PgType::TEXT, none),
         stable(
@@ -143,41 +144,39 @@ fn view(call: &Call) -> Result<ScalarValue> {
     text_or_null(definition)
 }
 
-/// Types of a built-in function: the result, then the arguments.
-fn function_types(call: &Call) -> Option<Vec<String>> {
-    let wanted = call.oid(0)?.to_string();
-    let rows = crate::system::builtin::built_in("pg_proc")?.values([
-        "oid",
-        "prorettype",
-        "proargtypes",
-        "proretset",
-    ]);
-    let [_, result, arguments, set] = rows.into_iter().find(|row| row[0] == wanted)?;
-    let print = |oid: &str| names::print_type(call.session, oid.parse().unwrap_or(0), None);
-    let result = if set == "t" {
-        format!("SETOF {}", print(result))
-    } else {
-        print(result)
-    };
-    Some(
-        [result]
-            .into_iter()
-            .chain(
-                arguments
-                    .split(' ')
-                    .filter(|oid| !oid.is_empty())
-                    .map(print),
-            )
-            .collect(),
-    )
+/// Arguments and result of a function, as PostgreSQL prints them.
+fn function_texts(call: &Call) -> Option<[String; 2]> {
+    let oid = call.oid(0)?;
+    if let Some(texts) = builtin::function_texts(oid) {
+        return Some(texts.map(str::to_string));
+    }
+    let functions = call.session.functions();
+    let own = functions.iter().find(|own| own.own_oid() == oid)?;
+    let print = |oid: u32| names::print_type(call.session, oid, None);
+    let mut arguments: Vec<String> = own.arguments.iter().map(|oid| print(*oid)).collect();
+    if let Some(last) = arguments.last_mut().filter(|_| own.is_variadic) {
+        last.insert_str(0, "VARIADIC ");
+    }
+    let set = if own.returns_set { "SETOF " } else { "" };
+    Some([arguments.join(", "), format!("{set}{}", print(own.result))])
 }
 
 fn function_result(call: &Call) -> Result<ScalarValue> {
-    text_or_null(function_types(call).and_then(|types| types.into_iter().next()))
+    text_or_null(function_texts(call).map(|[_, result]| result))
 }
 
 fn function_arguments(call: &Call) -> Result<ScalarValue> {
-    text_or_null(function_types(call).map(|types| types[1..].join(", ")))
+    text_or_null(function_texts(call).map(|[arguments, _]| arguments))
+}
+
+/// The arguments without their defaults.
+fn identity_arguments(call: &Call) -> Result<ScalarValue> {
+    let arguments = function_texts(call).map(|[arguments, _]| {
+        let declared = arguments.split(", ");
+        let plain = declared.map(|one| one.split(" DEFAULT ").next().unwrap_or_default());
+        plain.collect::<Vec<_>>().join(", ")
+    });
+    text_or_null(arguments)
 }
 
 fn serial_sequence(call: &Call) -> Result<ScalarValue> {

@@ -10,6 +10,7 @@ mod pg_depend;
 mod pg_description;
 mod pg_index;
 mod pg_namespace;
+mod pg_proc;
 mod pg_rewrite;
 mod pg_roles;
 mod pg_sequence;
@@ -134,6 +135,7 @@ static FILLERS: LazyLock<Vec<Filler>> = LazyLock::new(|| {
         pg_index::FILLER,
         pg_index::INDEXES,
         pg_namespace::FILLER,
+        pg_proc::FILLER,
         pg_rewrite::FILLER,
         pg_roles::ROLES,
         pg_roles::AUTHID,

@@ -93,10 +93,70 @@ fn relations_are_listed() {
 }
 
 #[test]
-fn functions_are_listed_by_name() {
-    gap("pg_proc holds all built-in functions", |server| {
-        assert!(psql(server, "\\t\n\\df abs").lines().count() >= 6);
-    });
+fn functions_are_listed_with_their_types() {
+    let server = Server::start();
+    let listed = |command: &str| {
+        let text = psql(&server, &format!("\\t\n{command}"));
+        text.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let abs = listed("\\df abs");
+    assert_eq!(abs.len(), 6, "{abs:?}");
+    for row in [
+        "pg_catalog|abs|integer|integer|func",
+        "pg_catalog|abs|numeric|numeric|func",
+    ] {
+        assert!(abs.contains(&row.to_owned()), "{abs:?}");
+    }
+    let round = listed("\\df round");
+    let expected = "pg_catalog|round|numeric|numeric, integer|func".to_owned();
+    assert!(round.contains(&expected), "{round:?}");
+    let sum = listed("\\df sum");
+    assert!(
+        sum.contains(&"pg_catalog|sum|bigint|integer|agg".to_owned()),
+        "{sum:?}"
+    );
+    let window = listed("\\df row_number");
+    assert_eq!(window, ["pg_catalog|row_number|bigint||window"]);
+    let series = listed("\\df generate_series");
+    let expected = "pg_catalog|generate_series|SETOF integer|integer, integer|func".to_owned();
+    assert!(series.contains(&expected), "{series:?}");
+    assert!(listed("\\df *.*").len() > 1000);
+    if server.is_oracle() {
+        return;
+    }
+    let predict = listed("\\df predict*");
+    let expected =
+        "pg_catalog|predict_proba|double precision|text, VARIADIC \"any\"|func".to_owned();
+    assert!(predict.contains(&expected), "{predict:?}");
+    assert_eq!(predict.len(), 3, "{predict:?}");
+    let readers = listed("\\df read_*");
+    assert_eq!(readers.len(), 4, "{readers:?}");
+}
+
+#[test]
+fn models_are_seen_through_views() {
+    let server = Server::start();
+    if server.is_oracle() {
+        return;
+    }
+    let views = psql(&server, "\\t\n\\dv ml.*");
+    for name in ["aliases", "models", "progress", "versions"] {
+        assert!(views.contains(&format!("ml|{name}|view|tarn")), "{views}");
+    }
+    let described = psql(&server, "\\d ml.models");
+    assert!(
+        described.contains("default_version|integer|||\n"),
+        "{described}"
+    );
+    let columns = "SELECT column_name, data_type FROM information_schema.columns \
+                   WHERE table_schema = 'ml' AND table_name = 'aliases' ORDER BY ordinal_position;";
+    let columns = psql(&server, &format!("\\t\n{columns}"));
+    assert_eq!(
+        columns,
+        "schema|text\nmodel|text\nalias|text\nversion|integer\n"
+    );
+    let types = "SELECT table_type FROM information_schema.tables WHERE table_name = 'versions';";
+    assert_eq!(psql(&server, &format!("\\t\n{types}")), "VIEW\n");
 }
 
 #[test]
@@ -139,60 +199,74 @@ fn keys_and_checks_are_described() {
     assert!(table.contains("\"k_a_check\" CHECK (a > 0)"), "{table}");
 }
 
+/// The commands of psql's help page that look into the catalog.
+const LISTINGS: [&str; 47] = [
+    "d", "dA", "dAc", "dAf", "dAo", "dAp", "da", "db", "dC", "dc", "dconfig", "dD", "dd", "ddp",
+    "dE", "des", "det", "deu", "dew", "dF", "dFd", "dFp", "dFt", "df", "dfanptw", "dg", "di", "dL",
+    "dl", "dm", "dn", "dO", "do", "dP", "dp", "drds", "dRp", "dRs", "ds", "dt", "dT", "du", "dv",
+    "dx", "dy", "l", "z",
+];
+
 #[test]
 fn no_backslash_command_fails() {
     let server = Server::start();
     psql(&server, TABLES);
+    let mut script = String::new();
+    for listing in LISTINGS {
+        // Patterns that match nothing, something, and with a schema.
+        for tail in ["", " nosuch", " t*", " public.t"] {
+            script.push_str(&format!("\\{listing}{tail}\n"));
+        }
+        if !["ddp", "drds", "l", "z", "dp"].contains(&listing) {
+            script.push_str(&format!("\\{listing}+\n\\{listing}+ a*\n"));
+        }
+    }
     for command in [
-        "\\d",
         "\\dS",
-        "\\d+",
-        "\\d+ t",
-        "\\d pg_class",
-        "\\d information_schema.columns",
-        "\\da",
-        "\\da+",
-        "\\db",
-        "\\dc",
-        "\\dC",
-        "\\dd",
-        "\\dD",
-        "\\ddp",
-        "\\det",
-        "\\des",
-        "\\deu",
-        "\\dew",
-        "\\df",
-        "\\df+ abs",
-        "\\di",
-        "\\dl",
-        "\\dL",
-        "\\dm",
-        "\\dn+",
-        "\\do +",
-        "\\dO",
-        "\\dp",
-        "\\dP",
-        "\\drds",
-        "\\dRp",
-        "\\dRs",
-        "\\ds",
-        "\\dS t",
-        "\\dt+ *.*",
-        "\\dT",
-        "\\dT+",
-        "\\du+",
-        "\\dx",
-        "\\dy",
+        "\\dS+ pg_cl*",
+        "\\dtS",
+        "\\dvS+",
+        "\\diS",
+        "\\dfS",
+        "\\daS",
+        "\\doS",
+        "\\dTS+",
+        "\\dnS+",
+        "\\duS+",
+        "\\dgS",
+        "\\dcS",
+        "\\dCS",
+        "\\dOS",
         "\\l+",
-        "\\z",
+        "\\d+ t",
+        "\\d s.u",
+        "\\d pg_class",
+        "\\d+ pg_catalog.pg_tables",
+        "\\d information_schema.columns",
+        "\\d *.*",
+        "\\dt+ *.*",
+        "\\df *.*",
+        "\\df+ abs",
+        "\\df abs integer",
+        "\\do + integer integer",
+        "\\sv v",
+        "\\sv+ v",
+        "\\sf abs(integer)",
         "\\conninfo",
         "\\encoding",
         "\\timing",
-        "\\dconfig",
+        "\\timing",
+        "\\errverbose",
+        "\\copyright",
+        "\\h SELECT",
+        "\\?",
+        "\\set",
+        "\\crosstabview",
     ] {
-        psql(&server, command);
+        script.push_str(command);
+        script.push('\n');
     }
+    psql(&server, &script);
 }
 
 #[test]
