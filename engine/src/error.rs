@@ -165,10 +165,15 @@ impl From<ParserError> for PgError {
 pub(crate) fn from_datafusion(error: &DataFusionError) -> PgError {
     match error {
         DataFusionError::ArrowError(inner, _) => from_arrow(inner),
-        DataFusionError::ParquetError(inner) => PgError::new(
-            sqlstate::DATA_CORRUPTED,
-            format!("could not read a Parquet file: {inner}"),
-        ),
+        DataFusionError::ParquetError(inner) => {
+            let text = inner.to_string();
+            crate::error_text::of_condition(&text).unwrap_or_else(|| {
+                PgError::new(
+                    sqlstate::DATA_CORRUPTED,
+                    format!("could not read a Parquet file: {text}"),
+                )
+            })
+        }
         DataFusionError::SQL(inner, _) => PgError::from((**inner).clone()),
         DataFusionError::SchemaError(inner, _) => planning::of_schema_error(inner),
         DataFusionError::NotImplemented(text) => planning::of_unsupported(&first_line(text)),

@@ -10,6 +10,7 @@ pub mod context;
 pub mod engine;
 pub mod error;
 mod error_sources;
+mod error_text;
 pub mod http;
 mod ml_tables;
 pub mod ml_views;

@@ -9,6 +9,9 @@ pub struct SqlState(pub &'static str);
 macro_rules! states {
     ($($(#[$doc:meta])* $name:ident = $code:literal;)*) => {
         $($(#[$doc])* pub const $name: SqlState = SqlState($code);)*
+
+        /// Every one of them.
+        pub const ALL: &[SqlState] = &[$($name),*];
     };
 }
 

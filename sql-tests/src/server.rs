@@ -132,6 +132,17 @@ impl Server {
         Server::launch(Folder::new(), arguments)
     }
 
+    /// Starts a server on the data directory `data` of a folder; None when the tests run against PostgreSQL.
+    ///
+    /// # Panics
+    /// When it does not listen in time.
+    pub fn start_over(folder: Folder) -> Option<Server> {
+        match std::env::var_os("TARN_TEST_DSN") {
+            Some(_) => None,
+            None => Some(Server::launch(folder, Vec::new())),
+        }
+    }
+
     fn oracle(postgres: SocketAddr) -> Server {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let database = format!("tarn_test_{}_{number}", std::process::id());

@@ -4,6 +4,7 @@
 //! statements have a file each, everything else goes to sqlparser. A parsed statement is never printed to be
 //! parsed again; the original text stays beside it for logs and for `ml.versions`.
 
+mod backup;
 mod copy;
 mod create_model;
 mod create_table;
@@ -93,6 +94,8 @@ pub enum Statement {
     DescribeTable(ast::ObjectName),
     /// SHOW MODELS [LIKE pattern]
     ShowModels(Option<String>),
+    /// BACKUP TO: the folder.
+    Backup(String),
     /// COPY
     Copy(Box<Copy>),
     /// SET
@@ -276,6 +279,7 @@ fn dispatch(parser: &mut Parser) -> Result<Statement, ReadError> {
         ["describe" | "desc", "model", ..] => model_statements::parse_describe(parser),
         ["describe" | "desc", ..] => model_statements::parse_describe_table(parser),
         ["show", "models", ..] => model_statements::parse_show(parser),
+        ["backup", ..] => backup::parse(parser),
         ["copy", ..] => copy::parse(parser),
         ["set", ..] => settings::parse_set(parser),
         ["show", ..] => settings::parse_show(parser),

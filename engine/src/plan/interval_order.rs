@@ -25,7 +25,7 @@ pub struct IntervalOrder;
 
 impl AnalyzerRule for IntervalOrder {
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
-        let plan = rewrite_expressions(plan, rewrite)?;
+        let plan = rewrite_expressions(plan, &rewrite)?;
         let sorted = plan.transform_up_with_subqueries(|node| match node {
             LogicalPlan::Sort(mut sort) => {
                 let schema = Arc::clone(sort.input.schema());

@@ -22,7 +22,8 @@ pub fn read_texts(plan: LogicalPlan, settings: &FormatSettings) -> Result<Logica
     Ok(read.data)
 }
 
-fn read_text(
+/// Reads a text literal that is cast to something else.
+pub fn read_text(
     expr: Expr,
     settings: &FormatSettings,
 ) -> datafusion::error::Result<Transformed<Expr>> {

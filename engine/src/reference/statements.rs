@@ -40,6 +40,11 @@ pub const PAGES: &[StatementPage] = &[
         "Moves rows between a client and a table, with psql's `\\copy` for files. `CREATE` makes the table and infers its types from the rows.",
     ),
     page(
+        "BACKUP",
+        "BACKUP TO 'folder'",
+        "Copies the catalog, the tables and the models of one moment into an empty or new folder of the server's machine, below `--files-root` for clients that come over TCP. Queries go on; commits wait while the logs are copied. `tarn restore` makes a data directory of it.",
+    ),
+    page(
         "CREATE VIEW",
         "CREATE [OR REPLACE] VIEW v [(columns)] AS query",
         "Stores a query. Unqualified names in it mean objects of the view's schema, then of `public`.",

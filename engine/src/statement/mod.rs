@@ -4,6 +4,7 @@
 
 pub mod alter_table;
 pub mod assignment;
+pub mod backup;
 pub mod change_rows;
 pub mod comment;
 pub mod constraints;
@@ -66,6 +67,7 @@ pub async fn execute(
         Statement::DescribeModel(name) => models::describe(session, name),
         Statement::DescribeTable(name) => describe::run(session, name).await,
         Statement::ShowModels(pattern) => models::show(session, pattern.as_deref()),
+        Statement::Backup(folder) => backup::run(session, folder).await,
         Statement::Copy(copy) => copy::run(session, copy, parameters).await,
         Statement::CreateModel(create) => {
             create_model::run(session, create, &parsed.text, parameters).await

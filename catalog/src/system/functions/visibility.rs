@@ -46,6 +46,12 @@ pub(super) fn functions() -> Vec<Function> {
 
 fn built_in(call: &Call) -> Result<ScalarValue> {
     // NULL for an object that does not exist, as PostgreSQL says.
-    let exists = call.oid(0).is_some_and(|oid| oid != 0 && oid < FIRST_USER);
+    let is_own = |oid: u32| {
+        let functions = call.session.functions();
+        functions.iter().any(|own| own.own_oid() == oid)
+    };
+    let exists = call
+        .oid(0)
+        .is_some_and(|oid| oid != 0 && (oid < FIRST_USER || is_own(oid)));
     Ok(ScalarValue::Boolean(exists.then_some(true)))
 }

@@ -17,6 +17,9 @@ use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Cast, Expr, ExprSchemable, LogicalPlan};
 use datafusion::optimizer::AnalyzerRule;
 
+use self::format::SessionFormat;
+use super::literals::read_text;
+
 /// What a cast means; None if that is not for this rule to say.
 type Rule = fn(&CastCall) -> Result<Option<Expr>>;
 
@@ -37,8 +40,16 @@ pub struct CastCall<'a> {
 pub struct Casts;
 
 impl AnalyzerRule for Casts {
-    fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
-        rewrite_expressions(plan, rewrite_one)
+    fn analyze(&self, plan: LogicalPlan, config: &ConfigOptions) -> Result<LogicalPlan> {
+        let format = SessionFormat::of(config);
+        rewrite_expressions(plan, &|expr, schema| {
+            // A constant is read now, so that one that cannot be read is told before anything runs.
+            let read = read_text(expr, &format)?;
+            match read.transformed {
+                true => Ok(read),
+                false => rewrite_one(read.data, schema),
+            }
+        })
     }
 
     fn name(&self) -> &str {
@@ -47,10 +58,10 @@ impl AnalyzerRule for Casts {
 }
 
 /// What a rule makes of one expression, whose parts it has been asked about before.
-pub type Rewrite = fn(Expr, &DFSchema) -> Result<Transformed<Expr>>;
+pub type Rewrite<'a> = &'a dyn Fn(Expr, &DFSchema) -> Result<Transformed<Expr>>;
 
 /// Applies a rewrite to every expression of a plan.
-pub fn rewrite_expressions(plan: LogicalPlan, one: Rewrite) -> Result<LogicalPlan> {
+pub fn rewrite_expressions(plan: LogicalPlan, one: Rewrite<'_>) -> Result<LogicalPlan> {
     let rewritten = plan.transform_up_with_subqueries(|node| {
         let mut schema = merge_schema(&node.inputs());
         if let LogicalPlan::TableScan(scan) = &node {

@@ -1,5 +1,7 @@
 //! Does the server start, stop and recover as an operator expects?
 
+mod backup;
 mod crash;
+mod earlier_data;
 mod operation;
 mod quickstart;
