@@ -256,6 +256,56 @@ pub fn function_texts(oid: u32) -> Option<[&'static str; 2]> {
         .map(|[_, arguments, result]| [arguments, result])
 }
 
+/// The function of a name whose arguments have these types, with blanks between their OIDs.
+pub fn function_with(name: &str, types: &str) -> Option<u32> {
+    functions(["oid", "proname", "proargtypes"])
+        .find(|[_, known, arguments]| *known == name && *arguments == types)
+        .and_then(|[oid, _, _]| oid.parse().ok())
+}
+
+/// The types of a function's arguments.
+pub fn argument_types(oid: u32) -> Option<Vec<u32>> {
+    let wanted = oid.to_string();
+    let [_, types] = functions(["oid", "proargtypes"]).find(|[known, _]| *known == wanted)?;
+    Some(
+        types
+            .split(' ')
+            .filter_map(|oid| oid.parse().ok())
+            .collect(),
+    )
+}
+
+/// A function as CREATE FUNCTION would make it: language, kind, volatility, parallel, strict, leakproof, source.
+pub fn function_source(oid: u32) -> Option<[&'static str; 7]> {
+    let wanted = oid.to_string();
+    let columns = [
+        "oid",
+        "prolang",
+        "prokind",
+        "provolatile",
+        "proparallel",
+        "proisstrict",
+        "proleakproof",
+        "prosrc",
+    ];
+    functions(columns).find(|row| row[0] == wanted).map(
+        |[
+            _,
+            language,
+            kind,
+            volatility,
+            parallel,
+            strict,
+            leakproof,
+            source,
+        ]| {
+            [
+                language, kind, volatility, parallel, strict, leakproof, source,
+            ]
+        },
+    )
+}
+
 /// Name of the built-in function of an OID.
 pub fn function_of_oid(oid: u32) -> Option<&'static str> {
     FUNCTIONS

@@ -318,6 +318,7 @@ pub fn print(session: &dyn SystemSession, pg_type: PgType, oid: u32) -> String {
             return print_type(session, oid, None);
         }
         PgType::REGPROC => function_of_oid(oid).map(quote_ident),
+        PgType::REGPROCEDURE => print_procedure(session, oid),
         PgType::REGNAMESPACE => schema_name(session, oid).map(|name| quote_ident(&name)),
         PgType::REGROLE => session.snapshot().role_name(oid).map(quote_ident),
         _ => operator_of_oid(oid)
@@ -346,6 +347,7 @@ pub fn find(session: &dyn SystemSession, pg_type: PgType, text: &str) -> Option<
         PgType::REGCLASS => find_relation(session, text),
         PgType::REGTYPE => find_type(session, text),
         PgType::REGPROC => find_function(text),
+        PgType::REGPROCEDURE => find_procedure(session, text),
         PgType::REGNAMESPACE => {
             let parts = split_name(text)?;
             session.snapshot().schema_oid(parts.first()?)
@@ -367,6 +369,28 @@ fn find_function(text: &str) -> Option<u32> {
     }
 }
 
+/// OID of the function of a name with these types: `abs(integer)`.
+fn find_procedure(session: &dyn SystemSession, text: &str) -> Option<u32> {
+    let (name, arguments) = text.trim().strip_suffix(')')?.split_once('(')?;
+    let parts = split_name(name)?;
+    let wanted: Vec<String> = arguments
+        .split(',')
+        .filter(|argument| !argument.trim().is_empty())
+        .map(|argument| find_type(session, argument.trim()).map(|oid| oid.to_string()))
+        .collect::<Option<_>>()?;
+    builtin::function_with(parts.last()?, &wanted.join(" "))
+}
+
+/// `abs(integer)`
+fn print_procedure(session: &dyn SystemSession, oid: u32) -> Option<String> {
+    let name = function_of_oid(oid)?;
+    let types: Vec<String> = builtin::argument_types(oid)?
+        .into_iter()
+        .map(|oid| print_type(session, oid, None))
+        .collect();
+    Some(format!("{}({})", quote_ident(name), types.join(",")))
+}
+
 /// Like [`find`], but a missing object is the error that PostgreSQL gives.
 pub fn resolve(session: &dyn SystemSession, pg_type: PgType, text: &str) -> Result<u32> {
     find(session, pg_type, text).ok_or_else(|| {
@@ -374,7 +398,7 @@ pub fn resolve(session: &dyn SystemSession, pg_type: PgType, text: &str) -> Resu
         let error = match PgType::of_oid(pg_type.oid) {
             PgType::REGCLASS => SystemError::UndefinedRelation(name),
             PgType::REGTYPE => SystemError::UndefinedType(name),
-            PgType::REGPROC => SystemError::UndefinedFunction(name),
+            PgType::REGPROC | PgType::REGPROCEDURE => SystemError::UndefinedFunction(name),
             PgType::REGNAMESPACE => SystemError::UndefinedSchema(name),
             PgType::REGROLE => SystemError::UndefinedObject("role", name),
             other => SystemError::InvalidText(other.sql_name(), name),

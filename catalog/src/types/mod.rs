@@ -115,6 +115,7 @@ impl PgType {
         TIMESTAMPTZ,
         INTERVAL,
         NUMERIC,
+        REGPROCEDURE,
         REGCLASS,
         REGTYPE,
         RECORD,

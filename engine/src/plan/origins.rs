@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use arrow::datatypes::{Field, SchemaRef};
 use datafusion::common::{Column, TableReference};
-use datafusion::logical_expr::{Expr, JoinType, LogicalPlan};
+use datafusion::logical_expr::{Distinct, Expr, JoinType, LogicalPlan};
 
 use crate::postgres::types::row::{ATTNUM_KEY, TABLE_OID_KEY};
 
@@ -37,6 +37,20 @@ fn origin(plan: &LogicalPlan, index: usize, loaded: &Loaded) -> Option<(u32, usi
         LogicalPlan::Sort(sort) => origin(&sort.input, index, loaded),
         LogicalPlan::Limit(limit) => origin(&limit.input, index, loaded),
         LogicalPlan::SubqueryAlias(alias) => origin(&alias.input, index, loaded),
+        LogicalPlan::Distinct(Distinct::All(input)) => origin(input, index, loaded),
+        LogicalPlan::Distinct(Distinct::On(on)) => {
+            let column = plain_column(on.select_expr.get(index)?)?;
+            origin(&on.input, index_of(&on.input, column)?, loaded)
+        }
+        LogicalPlan::Aggregate(aggregate) => {
+            let column = plain_column(aggregate.group_expr.get(index)?)?;
+            let input = aggregate.input.as_ref();
+            origin(input, index_of(input, column)?, loaded)
+        }
+        // The columns of the input come first.
+        LogicalPlan::Window(window) if index < window.input.schema().fields().len() => {
+            origin(&window.input, index, loaded)
+        }
         LogicalPlan::Join(join) => {
             let left_columns = join.left.schema().fields().len();
             match join.join_type {

@@ -20,19 +20,21 @@ pub(crate) const REG_IN: &str = "pg_reg_in";
 pub(crate) const REG_OUT: &str = "pg_reg_out";
 
 /// `to_regclass` and its like give NULL where the cast is an error.
-const LENIENT: [(&str, PgType); 5] = [
+const LENIENT: [(&str, PgType); 6] = [
     ("to_regclass", PgType::REGCLASS),
     ("to_regtype", PgType::REGTYPE),
     ("to_regproc", PgType::REGPROC),
+    ("to_regprocedure", PgType::REGPROCEDURE),
     ("to_regnamespace", PgType::REGNAMESPACE),
     ("to_regrole", PgType::REGROLE),
 ];
 
 /// The types whose values are OIDs of named objects.
-pub(crate) const REG_TYPES: [PgType; 5] = [
+pub(crate) const REG_TYPES: [PgType; 6] = [
     PgType::REGCLASS,
     PgType::REGTYPE,
     PgType::REGPROC,
+    PgType::REGPROCEDURE,
     PgType::REGNAMESPACE,
     PgType::REGROLE,
 ];

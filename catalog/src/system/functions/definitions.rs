@@ -28,7 +28,12 @@ pub(super) fn functions() -> Vec<Function> {
         stable("pg_get_partition_constraintdef", &[1], PgType::TEXT, none),
         stable("pg_get_statisticsobjdef", &[1], PgType::TEXT, none),
         stable("pg_get_statisticsobjdef_columns", &[1], PgType::TEXT, none),
-        stable("pg_get_functiondef", &[1], PgType::TEXT, none),
+        stable(
+            "pg_get_functiondef",
+            &[1],
+            PgType::TEXT,
+            function_definition,
+        ),
         stable(
             "pg_get_function_result",
             &[1],
@@ -167,6 +172,59 @@ fn function_result(call: &Call) -> Result<ScalarValue> {
 
 fn function_arguments(call: &Call) -> Result<ScalarValue> {
     text_or_null(function_texts(call).map(|[arguments, _]| arguments))
+}
+
+/// CREATE FUNCTION of a function of PostgreSQL; aggregates and our own have none.
+fn function_definition(call: &Call) -> Result<ScalarValue> {
+    let oid = call.oid(0).unwrap_or(0);
+    let (Some(name), Some([arguments, result]), Some(facts)) = (
+        builtin::function_of_oid(oid),
+        builtin::function_texts(oid),
+        builtin::function_source(oid),
+    ) else {
+        return none(call);
+    };
+    let [
+        language,
+        kind,
+        volatility,
+        parallel,
+        strict,
+        leakproof,
+        source,
+    ] = facts;
+    if kind == "a" {
+        return none(call);
+    }
+    let language = match language {
+        "12" => "internal",
+        "13" => "c",
+        _ => "sql",
+    };
+    let traits = [
+        (kind == "w", " WINDOW"),
+        (volatility == "i", " IMMUTABLE"),
+        (volatility == "s", " STABLE"),
+        (parallel == "s", " PARALLEL SAFE"),
+        (parallel == "r", " PARALLEL RESTRICTED"),
+        (strict == "t", " STRICT"),
+        (leakproof == "t", " LEAKPROOF"),
+    ];
+    let traits: String = traits
+        .into_iter()
+        .filter(|(holds, _)| *holds)
+        .map(|(_, words)| words)
+        .collect();
+    let traits = if traits.is_empty() {
+        traits
+    } else {
+        format!("{traits}\n")
+    };
+    text(format!(
+        "CREATE OR REPLACE FUNCTION {}({arguments})\n RETURNS {result}\n LANGUAGE {language}\n\
+         {traits}AS $function${source}$function$\n",
+        qualified("pg_catalog", name)
+    ))
 }
 
 /// The arguments without their defaults.

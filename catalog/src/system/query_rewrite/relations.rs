@@ -106,6 +106,7 @@ fn is_catalog_table_function(name: &ObjectName) -> bool {
         "pg_get_keywords",
         "pg_partition_ancestors",
         "pg_partition_tree",
+        "pg_options_to_table",
     ];
     system_function(name).is_some_and(|name| known.contains(&name.as_str()))
 }

@@ -45,6 +45,7 @@ impl VisitorMut for TableFunctions {
         };
         *name = ObjectName::from(vec![Ident::new(function_name.clone())]);
         let arguments: Vec<Expr> = arguments.iter().filter_map(argument).cloned().collect();
+        let written = alias.clone();
         let mut alias = alias.clone();
         if let Some(alias) = &mut alias {
             name_column(alias);
@@ -66,7 +67,13 @@ impl VisitorMut for TableFunctions {
                 )
             }
             // No table is partitioned, so no table has ancestors.
-            "pg_partition_ancestors" | "pg_partition_tree" => nothing(&alias),
+            "pg_partition_ancestors" => nothing(&written, "0 AS relid"),
+            "pg_partition_tree" => nothing(
+                &written,
+                "0 AS relid, 0 AS parentrelid, false AS isleaf, 0 AS level",
+            ),
+            // No foreign server has options.
+            "pg_options_to_table" => nothing(&written, "'' AS option_name, '' AS option_value"),
             _ => None,
         };
         match replaced {
@@ -133,14 +140,9 @@ fn derived(expr: Expr, alias: &Option<TableAlias>, name: &str) -> Option<TableFa
     Some(factor)
 }
 
-/// `(SELECT NULL, NULL WHERE false) AS alias`, with as many columns as the alias names.
-fn nothing(alias: &Option<TableAlias>) -> Option<TableFactor> {
-    let columns = alias.as_ref().map_or(1, |alias| alias.columns.len().max(1));
-    let list: Vec<String> = (0..columns).map(|at| format!("0 AS relid{at}")).collect();
-    let mut factor = parse(&format!(
-        "(SELECT {} WHERE false) AS relid",
-        list.join(", ")
-    ))?;
+/// `(SELECT columns WHERE false) AS alias`
+fn nothing(alias: &Option<TableAlias>, columns: &str) -> Option<TableFactor> {
+    let mut factor = parse(&format!("(SELECT {columns} WHERE false) AS nothing"))?;
     if let (TableFactor::Derived { alias: own, .. }, Some(_)) = (&mut factor, alias) {
         *own = alias.clone();
     }

@@ -53,14 +53,13 @@ fn sqlalchemy() {
     run_python("with_sqlalchemy.py");
 }
 
-#[test]
-fn pgjdbc() {
+/// Compiles a Java program and gives the command that runs it.
+fn java(class: &str, classes: &Folder) -> Command {
     assert!(
         Path::new(JDBC_DRIVER).exists(),
         "run ./test once: it installs {JDBC_DRIVER}"
     );
-    let classes = Folder::new();
-    let source = root().join("sql-tests/clients/WithPgjdbc.java");
+    let source = root().join(format!("sql-tests/clients/{class}.java"));
     let compiled = Command::new("javac")
         .args(["-encoding", "UTF-8", "-cp", JDBC_DRIVER, "-d"])
         .arg(classes.path())
@@ -72,11 +71,43 @@ fn pgjdbc() {
         "{}",
         String::from_utf8_lossy(&compiled.stderr)
     );
-    let server = Server::start();
     let mut command = Command::new("java");
     command
         .arg("-cp")
         .arg(format!("{}:{JDBC_DRIVER}", classes.path().display()))
-        .arg("WithPgjdbc");
+        .arg(class);
+    command
+}
+
+/// What BI tools ask before they show a tree of tables; the answers were written by PostgreSQL.
+#[test]
+fn jdbc_metadata_is_that_of_postgresql() {
+    let classes = Folder::new();
+    let mut command = java("JdbcMetadata", &classes);
+    let server = Server::start();
+    let output = command
+        .arg(server.postgres.ip().to_string())
+        .arg(server.postgres.port().to_string())
+        .arg(server.database())
+        .output()
+        .expect("java runs");
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{errors}");
+    let expected = include_str!("../../../clients/jdbc_metadata.txt");
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let differing: Vec<_> = printed
+        .lines()
+        .zip(expected.lines())
+        .filter(|(seen, told)| seen != told)
+        .collect();
+    assert!(differing.is_empty(), "saw and expected: {differing:#?}");
+    assert_eq!(printed.lines().count(), expected.lines().count());
+}
+
+#[test]
+fn pgjdbc() {
+    let classes = Folder::new();
+    let command = java("WithPgjdbc", &classes);
+    let server = Server::start();
     run(command, &server);
 }

@@ -160,9 +160,9 @@ fn models_are_seen_through_views() {
 }
 
 #[test]
-fn extended_statistics_and_operator_classes_are_listed() {
+fn extended_statistics_are_listed() {
     gap("the function format()", |server| {
-        psql(server, "\\dX\n\\dAc\n");
+        psql(server, "\\dX");
     });
 }
 
@@ -200,11 +200,10 @@ fn keys_and_checks_are_described() {
 }
 
 /// The commands of psql's help page that look into the catalog.
-const LISTINGS: [&str; 46] = [
-    "d", "dA", "dAf", "dAo", "dAp", "da", "db", "dC", "dc", "dconfig", "dD", "dd", "ddp", "dE",
-    "des", "det", "deu", "dew", "dF", "dFd", "dFp", "dFt", "df", "dfanptw", "dg", "di", "dL", "dl",
-    "dm", "dn", "dO", "do", "dP", "dp", "drds", "dRp", "dRs", "ds", "dt", "dT", "du", "dv", "dx",
-    "dy", "l", "z",
+const LISTINGS: [&str; 43] = [
+    "d", "dA", "da", "db", "dC", "dc", "dconfig", "dD", "dd", "ddp", "dE", "des", "det", "deu",
+    "dew", "dF", "dFd", "dFp", "dFt", "df", "dfanptw", "dg", "di", "dL", "dl", "dm", "dn", "dO",
+    "do", "dP", "dp", "drds", "dRp", "dRs", "ds", "dt", "dT", "du", "dv", "dx", "dy", "l", "z",
 ];
 
 #[test]

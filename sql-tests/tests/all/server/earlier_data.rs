@@ -33,7 +33,7 @@ fn open(archive: &str) -> Option<(Server, Client)> {
 const ANSWERS: [(&str, &str); 15] = [
     (
         "SELECT id, flag, small, number, amount, wide, single, double FROM kinds WHERE id = 1",
-        "1|t|-32768|2147483647|1234567890.12|12345678901234567890.5000000000|1.5|0.1",
+        "1|t|-32768|2147483647|1234567890.12|12345678901234567890.5|1.5|0.1",
     ),
     (
         "SELECT word, code, prose, bytes, day, moment FROM kinds WHERE id = 1",
