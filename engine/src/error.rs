@@ -32,6 +32,8 @@ pub struct PgError {
     pub location: Option<Location>,
     /// Where it happened, e.g. a COPY line.
     pub context: Option<String>,
+    /// The routine of PostgreSQL that says this, where clients look at it.
+    pub routine: Option<&'static str>,
     /// What in the statement it is about, until somebody who has the statement makes it an offset.
     pub culprit: Option<Culprit>,
 }
@@ -61,6 +63,7 @@ impl PgError {
             position: None,
             location: None,
             context: None,
+            routine: None,
             culprit: None,
         }
     }

@@ -136,8 +136,6 @@ states! {
     TOO_MANY_CONNECTIONS = "53300";
     /// More than the server takes.
     PROGRAM_LIMIT_EXCEEDED = "54000";
-    /// A position that is not in the select list.
-    INVALID_COLUMN_REFERENCE = "42P10";
     /// Two tables of one name in FROM.
     DUPLICATE_ALIAS = "42712";
     /// A type that cannot become another.

@@ -43,7 +43,16 @@ public final class WithPgjdbc {
         test("prepared ten times", WithPgjdbc::preparedTenTimes);
         test("nulls of each type", WithPgjdbc::nulls);
         test("batch", WithPgjdbc::batch);
+        test("batches as one statement", WithPgjdbc::rewrittenBatch);
         test("rows in portions", WithPgjdbc::portions);
+        test("portions of a prepared statement", WithPgjdbc::preparedPortions);
+        test("a parameter of several types", WithPgjdbc::changingTypes);
+        test("moments in zones", WithPgjdbc::moments);
+        test("large numbers", WithPgjdbc::largeNumbers);
+        test("generated keys", WithPgjdbc::generatedKeys);
+        test("a row that is edited", WithPgjdbc::editedRow);
+        test("a failed batch", WithPgjdbc::failedBatch);
+        test("copy in binary", WithPgjdbc::binaryCopy);
         test("transactions", WithPgjdbc::transactions);
         test("copy", WithPgjdbc::copy);
         test("several results", WithPgjdbc::severalResults);
@@ -248,6 +257,184 @@ public final class WithPgjdbc {
             check(statement.executeUpdate("UPDATE t SET a = 0 WHERE a < 5"), 5);
             check(statement.executeUpdate("DELETE FROM t WHERE a = 0"), 5);
         }
+    }
+
+    private static void rewrittenBatch(Connection plain) throws SQLException {
+        execute(plain, "CREATE TABLE t (a int, b text, c numeric(10,2))");
+        try (Connection connection = DriverManager.getConnection(url + "&reWriteBatchedInserts=true")) {
+            execute(connection, "SET search_path TO jdbc");
+            connection.setAutoCommit(false);
+            try (PreparedStatement insert = connection.prepareStatement("INSERT INTO t (a, b, c) VALUES (?, ?, ?)")) {
+                for (int number = 0; number < 1000; number++) {
+                    insert.setInt(1, number);
+                    insert.setString(2, number % 10 == 0 ? null : "row " + number);
+                    insert.setBigDecimal(3, BigDecimal.valueOf(number, 2));
+                    insert.addBatch();
+                }
+                check(insert.executeBatch().length, 1000);
+            }
+            connection.commit();
+        }
+        check(rows(plain, "SELECT count(*), count(b), sum(a), sum(c) FROM t"), Arrays.asList("1000 900 499500 4995.00"));
+    }
+
+    private static void preparedPortions(Connection connection) throws SQLException {
+        execute(connection, "CREATE TABLE t AS SELECT n, 'row ' || n AS word FROM generate_series(1, 1000) AS g(n)");
+        connection.setAutoCommit(false);
+        try (PreparedStatement select = connection.prepareStatement("SELECT n, word FROM t WHERE n > ? ORDER BY n")) {
+            select.setFetchSize(100);
+            for (int run = 0; run < 7; run++) {
+                select.setInt(1, 10);
+                ResultSet first = select.executeQuery();
+                int seen = 0;
+                while (first.next() && seen < 250) {
+                    seen++;
+                    check(first.getInt(1), 10 + seen);
+                }
+                // Another statement between two portions.
+                check(rows(connection, "SELECT count(*) FROM t"), Arrays.asList("1000"));
+                while (first.next()) {
+                    seen++;
+                }
+                check(seen, 989);
+            }
+        }
+        connection.commit();
+    }
+
+    private static void changingTypes(Connection connection) throws SQLException {
+        execute(connection, "CREATE TABLE t (a bigint, b text)", "INSERT INTO t VALUES (1, 'one'), (2, 'two')");
+        try (PreparedStatement select = connection.prepareStatement("SELECT b FROM t WHERE a = ?")) {
+            Object[] values = {1, 1L, (short) 1, new BigDecimal("1"), 1, 1.0, 1L};
+            for (int run = 0; run < 3; run++) {
+                for (Object value : values) {
+                    select.setObject(1, value);
+                    ResultSet row = select.executeQuery();
+                    check(row.next() && row.getString(1).equals("one"), true);
+                }
+                select.setNull(1, Types.BIGINT);
+                check(select.executeQuery().next(), false);
+            }
+        }
+    }
+
+    private static void moments(Connection connection) throws SQLException {
+        execute(connection, "CREATE TABLE t (a timestamptz, b timestamp, c date, d time)");
+        java.time.OffsetDateTime moment = java.time.OffsetDateTime.parse("2024-02-29T12:34:56.123456+05:30");
+        java.time.LocalDateTime local = java.time.LocalDateTime.parse("1999-12-31T23:59:59.999999");
+        try (PreparedStatement insert = connection.prepareStatement("INSERT INTO t VALUES (?, ?, ?, ?)")) {
+            insert.setObject(1, moment);
+            insert.setObject(2, local);
+            insert.setDate(3, java.sql.Date.valueOf("0001-01-01"));
+            insert.setObject(4, java.time.LocalTime.parse("00:00:00.5"));
+            insert.executeUpdate();
+        }
+        execute(connection, "SET TimeZone = 'Asia/Kolkata'");
+        try (PreparedStatement select = connection.prepareStatement("SELECT * FROM t WHERE a = ? AND b = ?")) {
+            for (int run = 0; run < 7; run++) {
+                select.setObject(1, moment);
+                select.setObject(2, local);
+                ResultSet row = select.executeQuery();
+                check(row.next(), true);
+                check(row.getObject(1, java.time.OffsetDateTime.class).toInstant(), moment.toInstant());
+                check(row.getObject(2, java.time.LocalDateTime.class), local);
+                check(row.getObject(3, LocalDate.class), LocalDate.of(1, 1, 1));
+                check(row.getObject(4, java.time.LocalTime.class), java.time.LocalTime.parse("00:00:00.5"));
+            }
+        }
+    }
+
+    private static void largeNumbers(Connection connection) throws SQLException {
+        execute(connection, "CREATE TABLE t (a numeric(38,10), b numeric(38,0))");
+        BigDecimal large = new BigDecimal("9999999999999999999999999999.9999999999");
+        BigDecimal whole = new BigDecimal("-99999999999999999999999999999999999999");
+        try (PreparedStatement insert = connection.prepareStatement("INSERT INTO t VALUES (?, ?)")) {
+            insert.setBigDecimal(1, large);
+            insert.setBigDecimal(2, whole);
+            insert.executeUpdate();
+            insert.setBigDecimal(1, new BigDecimal("0E-10"));
+            insert.setObject(2, null);
+            insert.executeUpdate();
+        }
+        try (PreparedStatement select = connection.prepareStatement("SELECT a, b FROM t WHERE a >= ? ORDER BY a DESC")) {
+            for (int run = 0; run < 7; run++) {
+                select.setBigDecimal(1, BigDecimal.ZERO);
+                ResultSet row = select.executeQuery();
+                check(row.next() && row.getBigDecimal(1).equals(large) && row.getBigDecimal(2).equals(whole), true);
+                check(row.next() && row.getBigDecimal(1).signum() == 0 && row.getBigDecimal(2) == null, true);
+            }
+        }
+    }
+
+    private static void generatedKeys(Connection connection) throws SQLException {
+        execute(connection, "CREATE TABLE t (id serial, name text)");
+        try (PreparedStatement insert = connection.prepareStatement("INSERT INTO t (name) VALUES (?)", new String[] {"id"})) {
+            for (int run = 1; run <= 7; run++) {
+                insert.setString(1, "name " + run);
+                check(insert.executeUpdate(), 1);
+                ResultSet keys = insert.getGeneratedKeys();
+                check(keys.next() && keys.getInt(1) == run, true);
+            }
+        }
+        try (Statement insert = connection.createStatement()) {
+            insert.executeUpdate("INSERT INTO t (name) VALUES ('x'), ('y')", Statement.RETURN_GENERATED_KEYS);
+            ResultSet keys = insert.getGeneratedKeys();
+            check(keys.next() && keys.getInt("id") == 8 && keys.getString("name").equals("x"), true);
+            check(keys.next() && keys.getInt("id") == 9, true);
+        }
+    }
+
+    private static void editedRow(Connection connection) throws SQLException {
+        execute(connection, "CREATE TABLE t (id int PRIMARY KEY, name text)", "INSERT INTO t VALUES (1, 'one'), (2, 'two')");
+        try (Statement statement = connection.createStatement(ResultSet.TYPE_SCROLL_INSENSITIVE, ResultSet.CONCUR_UPDATABLE)) {
+            ResultSet row = statement.executeQuery("SELECT id, name FROM t ORDER BY id");
+            check(row.absolute(2) && row.getString(2).equals("two"), true);
+            row.updateString(2, "zwei");
+            row.updateRow();
+            check(row.previous() && row.getInt(1) == 1, true);
+            row.deleteRow();
+            row.moveToInsertRow();
+            row.updateInt(1, 3);
+            row.updateString(2, "drei");
+            row.insertRow();
+        }
+        check(rows(connection, "SELECT * FROM t ORDER BY id"), Arrays.asList("2 zwei", "3 drei"));
+    }
+
+    private static void failedBatch(Connection connection) throws SQLException {
+        execute(connection, "CREATE TABLE t (a int NOT NULL)");
+        connection.setAutoCommit(false);
+        try (PreparedStatement insert = connection.prepareStatement("INSERT INTO t VALUES (?)")) {
+            for (Integer value : new Integer[] {1, null, 3}) {
+                insert.setObject(1, value, Types.INTEGER);
+                insert.addBatch();
+            }
+            insert.executeBatch();
+            throw new AssertionError("no error");
+        } catch (java.sql.BatchUpdateException error) {
+            check(error.getSQLState(), "23502");
+        }
+        connection.rollback();
+        check(rows(connection, "SELECT count(*) FROM t"), Arrays.asList("0"));
+        connection.commit();
+    }
+
+    private static void binaryCopy(Connection connection) throws Exception {
+        execute(connection, "CREATE TABLE t AS SELECT n, n / 2.0 AS half, 'row ' || n AS word FROM generate_series(1, 500) AS g(n)",
+            "CREATE TABLE u AS SELECT * FROM t WHERE false");
+        PGConnection postgres = connection.unwrap(PGConnection.class);
+        java.io.ByteArrayOutputStream out = new java.io.ByteArrayOutputStream();
+        check(postgres.getCopyAPI().copyOut("COPY t TO STDOUT (FORMAT binary)", out), 500L);
+        byte[] bytes = out.toByteArray();
+        check(postgres.getCopyAPI().copyIn("COPY u FROM STDIN (FORMAT binary)", new java.io.ByteArrayInputStream(bytes)), 500L);
+        check(rows(connection, "SELECT count(*) FROM (SELECT * FROM t EXCEPT SELECT * FROM u) AS d"), Arrays.asList("0"));
+        try {
+            postgres.getCopyAPI().copyIn("COPY u FROM STDIN (FORMAT binary)", new java.io.ByteArrayInputStream(bytes, 0, 100));
+            throw new AssertionError("no error");
+        } catch (SQLException error) {
+            check(error.getSQLState(), "22P04");
+        }
+        check(rows(connection, "SELECT count(*) FROM u"), Arrays.asList("500"));
     }
 
     private static void portions(Connection connection) throws SQLException {

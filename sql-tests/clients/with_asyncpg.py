@@ -140,6 +140,105 @@ async def test_types_are_looked_up():
         assert await connection.fetchval("SELECT ARRAY['a', 'b']::varchar[]") == ["a", "b"]
 
 
+async def test_records_are_copied_in_binary():
+    columns = "a int, b text, c numeric(12, 3), d timestamptz, e uuid, f double precision, g boolean, h date, i bytea, j int[]"
+    now = datetime.datetime(2024, 2, 29, 12, 0, tzinfo=datetime.timezone.utc)
+    rows = [
+        (n, f"row {n}", decimal.Decimal(n) / 8, now, uuid.UUID(int=n), n / 3, n % 2 == 0, now.date(), bytes([n % 256]), [n, None])
+        for n in range(2000)
+    ]
+    rows.append((None,) * 10)
+    async with Connection() as connection:
+        await connection.execute(f"CREATE TABLE records ({columns})")
+        tag = await connection.copy_records_to_table("records", records=rows)
+        assert tag == "COPY 2001", tag
+        found = await connection.fetch("SELECT * FROM records ORDER BY a NULLS LAST")
+        assert [tuple(row) for row in found] == rows
+        out = io.BytesIO()
+        await connection.copy_from_table("records", output=out, format="binary")
+        out.seek(0)
+        await connection.execute("CREATE TABLE again AS SELECT * FROM records WHERE false")
+        assert await connection.copy_to_table("again", source=out, format="binary") == "COPY 2001"
+        assert await connection.fetchval("SELECT count(*) FROM (SELECT * FROM records EXCEPT SELECT * FROM again) AS d") == 0
+
+
+async def test_a_bad_record_stops_the_copy():
+    async with Connection() as connection:
+        await connection.execute("CREATE TABLE strict (a int NOT NULL)")
+        try:
+            await connection.copy_records_to_table("strict", records=[(1,), (None,)])
+            raise AssertionError("NULL was copied")
+        except asyncpg.NotNullViolationError:
+            pass
+        assert await connection.fetchval("SELECT count(*) FROM strict") == 0
+
+
+async def test_many_rows_by_one_statement():
+    async with Connection() as connection:
+        await connection.execute("CREATE TABLE many (a int, b text)")
+        await connection.executemany("INSERT INTO many VALUES ($1, $2)", [(n, f"r{n}") for n in range(500)])
+        assert await connection.fetchval("SELECT sum(a) FROM many") == 499 * 250
+        rows = await connection.fetch("SELECT b FROM many WHERE a = ANY($1::int[]) ORDER BY a", [3, 1, 4])
+        assert [row["b"] for row in rows] == ["r1", "r3", "r4"]
+
+
+async def test_cursors_move_and_portions_end():
+    async with Connection() as connection, connection.transaction():
+        cursor = await connection.cursor("SELECT n FROM generate_series(1, 100) AS g(n)")
+        assert [row["n"] for row in await cursor.fetch(10)] == list(range(1, 11))
+        assert await cursor.forward(5) == 5
+        assert (await cursor.fetchrow())["n"] == 16
+        assert len(await cursor.fetch(1000)) == 84
+        assert await cursor.fetchrow() is None
+
+
+async def test_errors_have_their_classes():
+    async with Connection() as connection:
+        await connection.execute("CREATE TABLE errors (a int NOT NULL CHECK (a > 0))")
+        for sql, kind in [
+            ("SELECT nope", asyncpg.UndefinedColumnError),
+            ("SELECT * FROM nope", asyncpg.UndefinedTableError),
+            ("SELECT nope(1)", asyncpg.UndefinedFunctionError),
+            ("SELEC", asyncpg.PostgresSyntaxError),
+            ("INSERT INTO errors VALUES (NULL)", asyncpg.NotNullViolationError),
+            ("INSERT INTO errors VALUES (-1)", asyncpg.CheckViolationError),
+            ("CREATE TABLE errors (a int)", asyncpg.DuplicateTableError),
+            ("SELECT 'x'::int", asyncpg.InvalidTextRepresentationError),
+        ]:
+            try:
+                await connection.fetch(sql)
+                raise AssertionError(sql)
+            except kind:
+                pass
+        try:
+            await connection.fetch("SELECT $1::int", "one")
+            raise AssertionError("a text is no number")
+        except asyncpg.DataError:
+            pass
+
+
+async def test_types_made_by_tables_are_looked_up():
+    async with Connection() as connection:
+        await connection.execute("CREATE TABLE looked (a int, b text[])")
+        names = await connection.fetchval("SELECT array_agg(typname ORDER BY typname) FROM pg_type WHERE typname IN ('looked', '_looked')")
+        assert names == ["_looked", "looked"], names
+        oids = await connection.fetchval(
+            "SELECT array_agg(atttypid ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'looked'::regclass AND attnum > 0"
+        )
+        assert oids == [23, 1009], oids
+        statement = await connection.prepare("SELECT NULL::\"char\", NULL::oid")
+        assert [one.type.name for one in statement.get_attributes()] == ["char", "oid"]
+
+
+async def test_a_statement_goes_on_after_its_table_changed():
+    async with Connection() as connection:
+        await connection.execute("CREATE TABLE changing (a int)")
+        await connection.execute("INSERT INTO changing VALUES (1)")
+        assert [tuple(row) for row in await connection.fetch("SELECT * FROM changing")] == [(1,)]
+        await connection.execute("ALTER TABLE changing ADD COLUMN b text")
+        assert [tuple(row) for row in await connection.fetch("SELECT * FROM changing")] == [(1, None)]
+
+
 async def cancelled(connection, sql):
     watch = Stopwatch()
     task = asyncio.ensure_future(connection.execute(sql))

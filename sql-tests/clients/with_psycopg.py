@@ -141,6 +141,99 @@ def test_server_cursor():
             assert sum(row[0] for row in cursor) == 500500 - 6
 
 
+def test_copy_in_binary():
+    with connect() as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE packed (a int, b text, c numeric, d timestamptz, e float8, f bool, g text[])")
+        moment = datetime.datetime(2024, 2, 29, 12, tzinfo=datetime.timezone.utc)
+        rows = [(1, "x", decimal.Decimal("1.25"), moment, 0.5, True, ["a", None]), (None,) * 7]
+        kinds = ["int4", "text", "numeric", "timestamptz", "float8", "bool", "text[]"]
+        with cursor.copy("COPY packed FROM STDIN (FORMAT binary)") as copy:
+            copy.set_types(kinds)
+            for row in rows:
+                copy.write_row(row)
+        with cursor.copy("COPY (SELECT * FROM packed ORDER BY a) TO STDOUT (FORMAT binary)") as copy:
+            copy.set_types(kinds)
+            assert list(copy.rows()) == rows
+
+
+def test_copy_that_fails_leaves_nothing():
+    with connect() as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE refused (a int)")
+        try:
+            with cursor.copy("COPY refused FROM STDIN") as copy:
+                copy.write_row(["1"])
+                copy.write_row(["one"])
+            raise AssertionError("a word is no number")
+        except psycopg.errors.InvalidTextRepresentation as error:
+            assert error.diag.context == 'COPY refused, line 2, column a: "one"', error.diag.context
+        try:
+            with cursor.copy("COPY refused FROM STDIN") as copy:
+                copy.write_row(["1"])
+                raise KeyError("the program gives up")
+        except KeyError:
+            pass
+        assert connection.execute("SELECT count(*) FROM refused").fetchone() == (0,)
+
+
+def test_an_error_ends_a_pipeline_up_to_its_sync():
+    with connect() as connection:
+        connection.execute("CREATE TABLE piped (a int)")
+        try:
+            with connection.pipeline() as pipeline:
+                connection.execute("INSERT INTO piped VALUES (1)")
+                pipeline.sync()
+                connection.execute("INSERT INTO piped VALUES ('x')")
+                connection.execute("INSERT INTO piped VALUES (3)")
+                pipeline.sync()
+                connection.execute("INSERT INTO piped VALUES (4)")
+        except psycopg.errors.InvalidTextRepresentation:
+            pass
+        assert connection.execute("SELECT a FROM piped ORDER BY a").fetchall()[0] == (1,)
+        assert (3,) not in connection.execute("SELECT a FROM piped").fetchall()
+
+
+def test_rows_come_back_in_binary():
+    with connect() as connection, connection.cursor(binary=True) as cursor:
+        sql = "SELECT 1::int2, 2::int8, 1.5::numeric(4,2), 'x'::varchar, '2024-02-29'::date, 0.1::float4, ARRAY[1,2]::int[]"
+        row = cursor.execute(sql).fetchone()
+        assert row[:5] == (1, 2, decimal.Decimal("1.50"), "x", datetime.date(2024, 2, 29)), row
+        assert row[6] == [1, 2]
+        kinds = [column.type_code for column in cursor.description]
+        assert kinds == [21, 20, 1700, 1043, 1082, 700, 1007], kinds
+        assert cursor.description[2].precision == 4 and cursor.description[2].scale == 2
+
+
+def test_one_statement_with_other_types():
+    with connect(prepare_threshold=1) as connection:
+        for value, kind in [(1, 21), ("x", 25), (2**40, 20), (1.5, 701), (decimal.Decimal("1.5"), 1700)]:
+            for _ in range(3):
+                cursor = connection.execute("SELECT %s AS a", (value,))
+                assert (cursor.fetchone()[0], cursor.description[0].type_code) == (value, kind)
+
+
+def test_a_cursor_that_outlives_its_transaction():
+    with connect() as connection:
+        cursor = connection.cursor(name="held", withhold=True)
+        with connection.transaction():
+            cursor.execute("SELECT n FROM generate_series(1, 10) AS g(n)")
+            assert cursor.fetchone() == (1,)
+        assert cursor.fetchmany(2) == [(2,), (3,)]
+        cursor.close()
+
+
+def test_notices_and_details():
+    with connect() as connection:
+        notices = []
+        connection.add_notice_handler(lambda diagnostic: notices.append(diagnostic.message_primary))
+        connection.execute("DROP TABLE IF EXISTS never_made")
+        assert notices == ['table "never_made" does not exist, skipping'], notices
+        try:
+            connection.execute("SELECT lenght('x')")
+        except psycopg.errors.UndefinedFunction as error:
+            assert error.diag.message_primary == "function lenght(unknown) does not exist"
+            assert error.diag.statement_position == "8"
+
+
 def test_catalog():
     with connect() as connection:
         connection.execute("CREATE TABLE reflected (a int NOT NULL, b varchar(20), c numeric(10,2))")

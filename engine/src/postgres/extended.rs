@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::Field;
 use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::data::{NoData, ParameterDescription};
 use pgwire::messages::extendedquery::{
@@ -9,14 +10,17 @@ use pgwire::messages::extendedquery::{
 };
 use pgwire::messages::response::EmptyQueryResponse;
 
+use tarn_catalog::types::{PgType, declared};
+
 use super::connection::Connection;
 use super::frontend::{Bind, Execute, Frontend, Parse, Target};
 use super::message;
 use super::portal::{Portal, PortalState, RowsSender};
-use super::types::parameter::decode_parameter;
+use super::types::parameter::decode_fitting;
 use super::types::row::describe;
 use super::types::settings::Format;
 use crate::error::PgError;
+use crate::parser::{Fetch, FetchDirection, Parsed};
 use crate::session::Block;
 use crate::session::outcome::Outcome;
 use crate::session::prepared::{Parameters, Prepared};
@@ -137,6 +141,7 @@ impl Connection {
         }
         let settings = message::format_settings(&self.session);
         let mut values = Vec::with_capacity(bind.parameters.len());
+        let mut fields = prepared.parameter_fields();
         for (index, (bytes, pg_type)) in
             bind.parameters.iter().zip(&prepared.parameters).enumerate()
         {
@@ -145,17 +150,21 @@ impl Connection {
                 [one] => *one,
                 many => many[index],
             };
-            let value = decode_parameter(bytes.as_deref(), format(code)?, *pg_type, &settings)
-                .map_err(|error| PgError {
-                    context: Some(format!("unnamed portal parameter ${}", index + 1)),
-                    ..PgError::from(error)
-                })?;
+            let located = |error: PgError| PgError {
+                context: Some(format!("unnamed portal parameter ${}", index + 1)),
+                ..error
+            };
+            let format = format(code).map_err(located)?;
+            let value = decode_fitting(bytes.as_deref(), format, *pg_type, &settings)
+                .map_err(|error| located(PgError::from(error)))?;
+            // A number may have needed a type of its own.
+            if *pg_type == PgType::NUMERIC {
+                let field = Field::new("", value.data_type(), true);
+                fields[index] = Some(Arc::new(declared(field, *pg_type)));
+            }
             values.push(value);
         }
-        Ok(Parameters {
-            fields: prepared.parameter_fields(),
-            values,
-        })
+        Ok(Parameters { fields, values })
     }
 
     fn describe(&mut self, wanted: &Target) -> Result<(), PgError> {
@@ -222,35 +231,20 @@ impl Connection {
     }
 
     async fn execute_portal(&mut self, portal: &mut Portal, rows_max: u64) -> Result<(), PgError> {
-        let Some(parsed) = &portal.prepared.parsed else {
+        let prepared = Arc::clone(&portal.prepared);
+        let Some(parsed) = &prepared.parsed else {
             let empty = PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse::new());
             message::put(&mut self.client.out, empty);
             return Ok(());
         };
-        if let PortalState::Ready = portal.state {
-            self.session.begin_implicit();
-            let running = self.session.run(parsed, &portal.parameters);
-            match self.client.drive(running).await? {
-                Outcome::Command(tag) => {
-                    portal.state = PortalState::Done;
-                    message::complete(&mut self.client.out, tag);
-                    return Ok(());
-                }
-                Outcome::CopyIn(copy) => {
-                    portal.state = PortalState::Done;
-                    return self.copy_in(*copy).await;
-                }
-                Outcome::CopyOut(copy) => {
-                    portal.state = PortalState::Done;
-                    return self.copy_out(*copy).await;
-                }
-                Outcome::Rows(rows) => {
-                    portal.prepared.check_columns(&rows.schema)?;
-                    let settings = message::format_settings(&self.session);
-                    let sender = RowsSender::new(rows, &portal.formats, settings)?;
-                    portal.state = PortalState::Running(Box::new(sender));
-                }
+        match self.start_portal(portal, parsed).await? {
+            Some(Outcome::Command(tag)) => {
+                message::complete(&mut self.client.out, tag);
+                return Ok(());
             }
+            Some(Outcome::CopyIn(copy)) => return self.copy_in(*copy).await,
+            Some(Outcome::CopyOut(copy)) => return self.copy_out(*copy).await,
+            Some(Outcome::Rows(_)) | None => {}
         }
         let PortalState::Running(sender) = &mut portal.state else {
             // A finished portal has no more rows.
@@ -265,6 +259,67 @@ impl Connection {
             message::put(&mut self.client.out, suspended);
         }
         Ok(())
+    }
+
+    /// Runs a portal's statement unless that was done before; what it gives unless it gives rows.
+    async fn start_portal(
+        &mut self,
+        portal: &mut Portal,
+        parsed: &Parsed,
+    ) -> Result<Option<Outcome>, PgError> {
+        if !matches!(portal.state, PortalState::Ready) {
+            return Ok(None);
+        }
+        self.session.begin_implicit();
+        let running = self.session.run(parsed, &portal.parameters);
+        match self.client.drive(running).await? {
+            Outcome::Rows(rows) => {
+                portal.prepared.check_columns(&rows.schema)?;
+                let settings = message::format_settings(&self.session);
+                let sender = RowsSender::new(rows, &portal.formats, settings)?;
+                portal.state = PortalState::Running(Box::new(sender));
+                Ok(None)
+            }
+            other => {
+                portal.state = PortalState::Done;
+                Ok(Some(other))
+            }
+        }
+    }
+
+    /// MOVE over rows of a portal, which SQL knows as a cursor.
+    pub(super) async fn move_portal(&mut self, moved: &Fetch) -> Result<(), PgError> {
+        let mut portal = self
+            .portals
+            .remove(&moved.name)
+            .ok_or_else(|| missing_portal(&moved.name))?;
+        let skipped = self.skip_in_portal(&mut portal, moved.direction).await;
+        self.portals.insert(moved.name.clone(), portal);
+        message::complete(&mut self.client.out, format!("MOVE {}", skipped?));
+        Ok(())
+    }
+
+    async fn skip_in_portal(
+        &mut self,
+        portal: &mut Portal,
+        direction: FetchDirection,
+    ) -> Result<u64, PgError> {
+        let prepared = Arc::clone(&portal.prepared);
+        if let Some(parsed) = &prepared.parsed {
+            self.start_portal(portal, parsed).await?;
+        }
+        let rows_max = match direction {
+            FetchDirection::All => u64::MAX,
+            FetchDirection::Forward(count) => count,
+        };
+        let PortalState::Running(sender) = &mut portal.state else {
+            return Ok(0);
+        };
+        let skipped = self.skip_rows(sender, rows_max).await?;
+        if skipped < rows_max {
+            portal.state = PortalState::Done;
+        }
+        Ok(skipped)
     }
 
     fn close(&mut self, target: &Target) -> Result<(), PgError> {

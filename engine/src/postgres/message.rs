@@ -35,6 +35,7 @@ pub fn error(out: &mut BytesMut, error: &PgError) {
     fields.extend(error.hint.as_ref().map(|text| (b'H', printable(text))));
     fields.extend(error.position.map(|position| (b'P', position.to_string())));
     fields.extend(error.context.as_ref().map(|text| (b'W', printable(text))));
+    fields.extend(error.routine.map(|routine| (b'R', routine.to_string())));
     put(
         out,
         PgWireBackendMessage::ErrorResponse(ErrorResponse::new(fields)),

@@ -70,6 +70,39 @@ impl RowsSender {
 }
 
 impl Connection {
+    /// Passes over up to `rows_max` rows; how many there were.
+    pub(super) async fn skip_rows(
+        &mut self,
+        sender: &mut RowsSender,
+        rows_max: u64,
+    ) -> Result<u64, PgError> {
+        let stop = self.session.entry.cancel.token();
+        let mut skipped = 0;
+        while skipped < rows_max {
+            let (batch, from) = match sender.current.take() {
+                Some(rest) => rest,
+                None => {
+                    let next = tokio::select! {
+                        biased;
+                        () = stop.cancelled() => return Err(self.session.entry.cancel.reason().error()),
+                        next = sender.batches.next() => next,
+                    };
+                    match next {
+                        Some(batch) => (batch?, 0),
+                        None => break,
+                    }
+                }
+            };
+            let left = usize::try_from(rows_max - skipped).unwrap_or(usize::MAX);
+            let until = batch.num_rows().min(from.saturating_add(left));
+            skipped += (until - from) as u64;
+            if until < batch.num_rows() {
+                sender.current = Some((batch, until));
+            }
+        }
+        Ok(skipped)
+    }
+
     /// Sends up to `rows_max` rows (0 is all); true when nothing is left.
     pub(super) async fn send_rows(
         &mut self,

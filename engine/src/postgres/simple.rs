@@ -10,7 +10,7 @@ use super::connection::Connection;
 use super::message;
 use super::portal::RowsSender;
 use crate::error::PgError;
-use crate::parser::{self, Parsed};
+use crate::parser::{self, Parsed, Statement};
 use crate::session::Block;
 use crate::session::outcome::Outcome;
 use crate::session::prepared::Parameters;
@@ -61,6 +61,14 @@ impl Connection {
     }
 
     async fn run_simple(&mut self, parsed: &Parsed) -> Result<(), PgError> {
+        if let Statement::Fetch(moved) = &parsed.statement
+            && moved.is_move
+            && !self.session.cursors.contains_key(&moved.name)
+            && self.portals.contains_key(&moved.name)
+        {
+            self.session.check_block(&parsed.statement)?;
+            return self.move_portal(moved).await;
+        }
         let parameters = Parameters::default();
         let running = self.session.run(parsed, &parameters);
         match self.client.drive(running).await? {

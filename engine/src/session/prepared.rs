@@ -212,9 +212,11 @@ impl Prepared {
         if same {
             return Ok(());
         }
-        Err(
-            PgError::unsupported("cached plan must not change result type")
-                .with_hint("Prepare the statement again."),
-        )
+        // Drivers know by the routine that they only need to prepare again.
+        Err(PgError {
+            routine: Some("RevalidateCachedQuery"),
+            ..PgError::unsupported("cached plan must not change result type")
+                .with_hint("Prepare the statement again.")
+        })
     }
 }

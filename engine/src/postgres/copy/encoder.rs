@@ -23,6 +23,8 @@ pub struct CopyEncoder {
     rows: RowEncoder,
     /// one row, reused
     line: Vec<u8>,
+    /// what goes into the same message as the first row
+    prefix: Vec<u8>,
 }
 
 impl CopyEncoder {
@@ -42,6 +44,7 @@ impl CopyEncoder {
             form,
             rows,
             line: Vec::new(),
+            prefix: Vec::new(),
         })
     }
 
@@ -56,8 +59,10 @@ impl CopyEncoder {
         self.line.clear();
         match self.form.format {
             CopyFormat::Binary => {
-                self.line.extend_from_slice(SIGNATURE);
-                self.line.extend_from_slice(&[0; 8]);
+                // Drivers that take a message for a row look for it before the first one.
+                self.prefix.extend_from_slice(SIGNATURE);
+                self.prefix.extend_from_slice(&[0; 8]);
+                return;
             }
             _ if self.form.header == Header::Absent => return,
             format => {
@@ -91,6 +96,7 @@ impl CopyEncoder {
             form,
             rows: encoder,
             line,
+            prefix,
         } = self;
         encoder.blocks(batch, rows, |columns, row_count| {
             let mut places = vec![0usize; columns.len()];
@@ -98,6 +104,7 @@ impl CopyEncoder {
             for row in 0..row_count {
                 line.clear();
                 if form.format == CopyFormat::Binary {
+                    line.append(prefix);
                     line.extend_from_slice(&(columns.len() as i16).to_be_bytes());
                 }
                 for (at, (column, place)) in columns.iter().zip(&mut places).enumerate() {
@@ -136,7 +143,9 @@ impl CopyEncoder {
     /// Appends what stands behind the rows.
     pub fn finish(&mut self, out: &mut BytesMut) {
         if self.form.format == CopyFormat::Binary {
-            push_message(out, &(-1i16).to_be_bytes());
+            let mut end = std::mem::take(&mut self.prefix);
+            end.extend_from_slice(&(-1i16).to_be_bytes());
+            push_message(out, &end);
         }
     }
 }

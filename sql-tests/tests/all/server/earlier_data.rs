@@ -73,7 +73,7 @@ const ANSWERS: [(&str, &str); 15] = [
     ("SELECT count(*) FROM guesses WHERE guess", "100"),
     (
         "SELECT model, versions, task, label FROM ml.models ORDER BY model",
-        "by_region|1|binary|churned\nchurn|1|binary|churned",
+        "by_region|1|classification|churned\nchurn|1|classification|churned",
     ),
     (
         "SELECT model, count(*) FROM ml.groups GROUP BY model ORDER BY model",
