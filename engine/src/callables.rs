@@ -103,7 +103,7 @@ fn callable(
         kind,
         is_variadic: takes_any_number || fields.is_none(),
         arguments: match fields {
-            Some(fields) => fields.iter().map(|field| type_oid(field)).collect(),
+            Some(fields) => fields.iter().map(type_oid).collect(),
             None => vec![ANY],
         },
         result: ANY,

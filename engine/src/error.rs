@@ -32,10 +32,10 @@ pub struct PgError {
     pub location: Option<Location>,
     /// Where it happened, e.g. a COPY line.
     pub context: Option<String>,
-    /// The routine of PostgreSQL that says this, where clients look at it.
-    pub routine: Option<&'static str>,
+    /// A prepared statement gives other columns than it promised: drivers need only prepare it again.
+    pub is_outdated: bool,
     /// What in the statement it is about, until somebody who has the statement makes it an offset.
-    pub culprit: Option<Culprit>,
+    pub culprit: Option<Box<Culprit>>,
 }
 
 /// What in a statement's text an error is about.
@@ -63,7 +63,7 @@ impl PgError {
             position: None,
             location: None,
             context: None,
-            routine: None,
+            is_outdated: false,
             culprit: None,
         }
     }
@@ -106,7 +106,7 @@ impl PgError {
 
     /// Says what in the statement the error is about.
     pub fn with_culprit(mut self, culprit: Culprit) -> Self {
-        self.culprit = Some(culprit);
+        self.culprit = Some(Box::new(culprit));
         self
     }
 

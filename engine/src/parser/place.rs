@@ -17,9 +17,9 @@ pub fn locate(parsed: &Parsed, error: PgError) -> PgError {
         .filter(|location| location.line > 0)
         .map(|location| char_position(&parsed.source, location));
     // The planner knows where an operand stood; PostgreSQL points at what does not go with it.
-    let position = match error.culprit {
-        Some(_) => found(parsed, &error).or(known),
-        None => known.or_else(|| found(parsed, &error)),
+    let position = match error.culprit.is_some() {
+        true => found(parsed, &error).or(known),
+        false => known.or_else(|| found(parsed, &error)),
     };
     let position = error.position.or(position);
     PgError {
@@ -32,7 +32,7 @@ pub fn locate(parsed: &Parsed, error: PgError) -> PgError {
 
 fn found(parsed: &Parsed, error: &PgError) -> Option<usize> {
     let tokens = Tokens::of(parsed)?;
-    let at = match &error.culprit {
+    let at = match error.culprit.as_deref() {
         Some(Culprit::Literal(text)) => tokens.literal(text),
         Some(Culprit::Function(name)) => tokens.function(name),
         Some(Culprit::Operator(symbol)) => tokens.operator(symbol),
@@ -255,7 +255,7 @@ mod tests {
     #[test]
     fn calls_and_operators_are_found() {
         let about = |culprit| PgError {
-            culprit: Some(culprit),
+            culprit: Some(Box::new(culprit)),
             ..PgError::new(sqlstate::UNDEFINED_FUNCTION, "")
         };
         let function = || about(Culprit::Function("f".into()));

@@ -179,7 +179,8 @@ impl<'a> Planner<'a> {
         let planned = planner.sql_statement_to_plan_with_context(statement, &mut context);
         let plan = planned.map_err(|error| {
             let error = PgError::from(error);
-            let (Some(Culprit::Function(name)), Some(kept)) = (&error.culprit, kept) else {
+            let (Some(Culprit::Function(name)), Some(kept)) = (error.culprit.as_deref(), kept)
+            else {
                 return error;
             };
             relations.witness = Some(Arc::new(witness::of(name, self.state)));

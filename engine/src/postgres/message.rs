@@ -35,7 +35,10 @@ pub fn error(out: &mut BytesMut, error: &PgError) {
     fields.extend(error.hint.as_ref().map(|text| (b'H', printable(text))));
     fields.extend(error.position.map(|position| (b'P', position.to_string())));
     fields.extend(error.context.as_ref().map(|text| (b'W', printable(text))));
-    fields.extend(error.routine.map(|routine| (b'R', routine.to_string())));
+    if error.is_outdated {
+        // The routine of PostgreSQL that says so, by which drivers know.
+        fields.push((b'R', "RevalidateCachedQuery".to_string()));
+    }
     put(
         out,
         PgWireBackendMessage::ErrorResponse(ErrorResponse::new(fields)),

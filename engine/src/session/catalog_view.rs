@@ -23,6 +23,7 @@ use tarn_catalog::types::PgType;
 
 use super::Peer;
 use super::cancel::{SessionEntry, Sessions};
+use super::prepared::PreparedStatements;
 use super::settings::{SETTINGS, SettingKind, Settings};
 use crate::engine::Engine;
 use crate::error::PgError;
@@ -48,13 +49,20 @@ pub struct SystemCatalog {
     pg_catalog: SystemSchema,
     information_schema: SystemSchema,
     ml: MlViews,
+    prepared: PreparedStatements,
     /// What nextval and its kin remember.
     pub sequences: SequenceMemory,
 }
 
 impl SystemCatalog {
     /// For a new session.
-    pub fn new(engine: &Engine, entry: &SessionEntry, user: &str, peer: &Peer) -> Self {
+    pub fn new(
+        engine: &Engine,
+        entry: &SessionEntry,
+        user: &str,
+        peer: &Peer,
+        prepared: PreparedStatements,
+    ) -> Self {
         let view = Arc::new(SessionView {
             catalog: engine.catalog.clone(),
             callables: Arc::clone(&engine.callables),
@@ -73,6 +81,7 @@ impl SystemCatalog {
             sequences: SequenceMemory::default(),
             session,
             view,
+            prepared,
         }
     }
 
@@ -102,17 +111,12 @@ impl SystemCatalog {
         published.settings = settings.clone();
     }
 
-    /// Tells the view which statements are prepared.
-    pub fn set_prepared(&self, prepared: Vec<(String, String)>) {
-        self.view.published().prepared = prepared;
-    }
-
     /// pg_prepared_statements with its own columns; those that are not kept are NULL.
     async fn prepared_statements(&self) -> Result<Option<Arc<dyn TableProvider>>, PgError> {
         let Some(layout) = self.pg_catalog.table("pg_prepared_statements").await? else {
             return Ok(None);
         };
-        let prepared = self.view.published().prepared.clone();
+        let prepared = self.prepared.texts();
         let schema = layout.schema();
         let columns = schema
             .fields()
@@ -216,8 +220,6 @@ struct Published {
     search_path: Vec<String>,
     settings: Settings,
     columns: HashMap<u32, SchemaRef>,
-    /// Name and text of each.
-    prepared: Vec<(String, String)>,
     pending: Vec<PendingSetting>,
 }
 
@@ -229,7 +231,6 @@ impl Published {
             search_path: Vec::new(),
             settings: Settings::default(),
             columns: HashMap::new(),
-            prepared: Vec::new(),
             pending: Vec::new(),
         }
     }

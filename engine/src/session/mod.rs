@@ -41,7 +41,7 @@ use catalog_view::SystemCatalog;
 use cursor::Cursor;
 use notice::Notice;
 use outcome::Outcome;
-use prepared::{Parameters, Prepared};
+use prepared::{Parameters, PreparedStatements};
 use settings::Settings;
 use statement_log::StatementLog;
 use temporary::Temporary;
@@ -72,7 +72,7 @@ pub struct Session {
     /// Where unsolicited messages go.
     pub notices: UnboundedSender<Notice>,
     /// Named prepared statements, of PREPARE and of the protocol.
-    pub prepared: HashMap<String, Arc<Prepared>>,
+    pub prepared: PreparedStatements,
     /// Declared cursors.
     pub cursors: HashMap<String, Cursor>,
     /// pg_catalog and its kin as this session sees them.
@@ -115,7 +115,8 @@ impl Session {
             Peer::Tcp(..) => Some(engine.config.files_root.clone()),
             Peer::Unix => None,
         };
-        let system = SystemCatalog::new(&engine, &entry, &user, &peer);
+        let prepared = PreparedStatements::default();
+        let system = SystemCatalog::new(&engine, &entry, &user, &peer, prepared.clone());
         let state = system.register(engine.base.clone())?;
         Ok(Session {
             entry,
@@ -123,7 +124,7 @@ impl Session {
             peer,
             settings: Settings::default(),
             notices,
-            prepared: HashMap::new(),
+            prepared,
             cursors: HashMap::new(),
             system,
             files: FileAccess {
@@ -293,14 +294,6 @@ impl Session {
 
     /// Tells the system catalog what this session sees now, and what time it is.
     pub fn refresh_view(&mut self) {
-        let prepared = self.prepared.iter().map(|(name, prepared)| {
-            let text = prepared
-                .parsed
-                .as_ref()
-                .map_or("", |parsed| parsed.text.as_str());
-            (name.clone(), text.to_string())
-        });
-        self.system.set_prepared(prepared.collect());
         self.system
             .refresh(self.catalog_state(), &self.settings, &self.user);
         self.set_clock();

@@ -4,8 +4,9 @@
 //! result's columns are fixed at Describe. Every execution plans again, because tables and models may have
 //! moved on, and refuses (0A000) to give other columns than it promised.
 
+use std::collections::BTreeMap;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use datafusion::arrow::datatypes::{FieldRef, SchemaRef};
 use datafusion::logical_expr::LogicalPlan;
@@ -43,6 +44,55 @@ impl Parameters {
             };
         }
         Ok(plan.with_param_values(self.values.clone())?)
+    }
+}
+
+/// Named prepared statements of a session; `pg_prepared_statements` reads them when it is asked.
+#[derive(Debug, Clone, Default)]
+pub struct PreparedStatements {
+    by_name: Arc<Mutex<BTreeMap<String, Arc<Prepared>>>>,
+}
+
+impl PreparedStatements {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Prepared>>> {
+        self.by_name.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The statement of a name.
+    pub fn get(&self, name: &str) -> Option<Arc<Prepared>> {
+        self.lock().get(name).cloned()
+    }
+
+    /// Is there one of this name?
+    pub fn contains_key(&self, name: &str) -> bool {
+        self.lock().contains_key(name)
+    }
+
+    /// Keeps a statement.
+    pub fn insert(&self, name: String, prepared: Arc<Prepared>) {
+        self.lock().insert(name, prepared);
+    }
+
+    /// Forgets a statement.
+    pub fn remove(&self, name: &str) {
+        self.lock().remove(name);
+    }
+
+    /// Forgets all.
+    pub fn clear(&self) {
+        self.lock().clear();
+    }
+
+    /// Name and text of each.
+    pub fn texts(&self) -> Vec<(String, String)> {
+        let text = |prepared: &Arc<Prepared>| {
+            let parsed = prepared.parsed.as_ref();
+            parsed.map_or_else(String::new, |parsed| parsed.text.clone())
+        };
+        self.lock()
+            .iter()
+            .map(|(name, prepared)| (name.clone(), text(prepared)))
+            .collect()
     }
 }
 
@@ -212,9 +262,8 @@ impl Prepared {
         if same {
             return Ok(());
         }
-        // Drivers know by the routine that they only need to prepare again.
         Err(PgError {
-            routine: Some("RevalidateCachedQuery"),
+            is_outdated: true,
             ..PgError::unsupported("cached plan must not change result type")
                 .with_hint("Prepare the statement again.")
         })

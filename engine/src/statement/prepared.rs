@@ -51,7 +51,7 @@ pub fn duplicate(name: &str) -> PgError {
 
 /// The prepared statement of a name, or 26000.
 pub fn find(session: &Session, name: &str) -> Result<Arc<Prepared>, PgError> {
-    session.prepared.get(name).cloned().ok_or_else(|| {
+    session.prepared.get(name).ok_or_else(|| {
         PgError::new(
             sqlstate::INVALID_SQL_STATEMENT_NAME,
             format!("prepared statement \"{name}\" does not exist"),
