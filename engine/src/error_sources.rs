@@ -191,6 +191,9 @@ fn from_table(error: &tarn_catalog::table::error::TableError) -> PgError {
         TableError::NoSuchVersion { .. } => {
             PgError::new(sqlstate::INVALID_PARAMETER_VALUE, error.to_string())
         }
+        TableError::Schema { .. } | TableError::ColumnType { .. } => {
+            PgError::new(sqlstate::INVALID_TABLE_DEFINITION, error.to_string())
+        }
         TableError::NotNull { .. } => PgError::new(sqlstate::NOT_NULL_VIOLATION, error.to_string()),
         TableError::DataFusion(inner) => crate::error::from_datafusion(inner),
         other => PgError::new(sqlstate::IO_ERROR, other.to_string()),

@@ -35,12 +35,10 @@ impl Outcome {
 /// How the command tag of a row set reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RowsTag {
-    /// `SELECT n` or `FETCH n`: the word and the number of rows.
+    /// `SELECT n`, `FETCH n` or `INSERT 0 n`: the word and the number of rows.
     Counted(&'static str),
     /// `SHOW`, `EXPLAIN`: the word alone.
     Fixed(&'static str),
-    /// `INSERT 0 3` with RETURNING: what was done, however many rows are sent.
-    Exact(String),
 }
 
 impl RowsTag {
@@ -49,7 +47,6 @@ impl RowsTag {
         match self {
             RowsTag::Counted(word) => format!("{word} {rows}"),
             RowsTag::Fixed(word) => (*word).to_string(),
-            RowsTag::Exact(tag) => tag.clone(),
         }
     }
 }

@@ -102,6 +102,11 @@ impl Session {
     }
 }
 
+/// Is it a schema of temporary tables?
+pub fn is_temporary(schema: &str) -> bool {
+    schema.starts_with(PREFIX)
+}
+
 /// Drops the temporary tables of sessions that a crash has ended.
 pub async fn sweep(catalog: &Catalog) -> Result<(), CatalogError> {
     let left = temporary_schemas(&catalog.state());
@@ -113,10 +118,7 @@ pub async fn sweep(catalog: &Catalog) -> Result<(), CatalogError> {
 
 fn temporary_schemas(state: &State) -> Vec<String> {
     let names = state.schemas.keys();
-    names
-        .filter(|name| name.starts_with(PREFIX))
-        .cloned()
-        .collect()
+    names.filter(|name| is_temporary(name)).cloned().collect()
 }
 
 async fn drop_schema(catalog: &Catalog, name: &str) -> Result<(), CatalogError> {

@@ -181,8 +181,7 @@ fn assign(target: &Target<'_>, column: usize, value: ast::Expr) -> Result<Assign
     if table.generated.get(field.name()) == Some(&Identity::Always) {
         let error = format!("column \"{}\" can only be updated to DEFAULT", field.name());
         return Err(PgError::new(sqlstate::GENERATED_ALWAYS, error)
-            .with_detail(always_detail(field.name()))
-            .at(&value));
+            .with_detail(always_detail(field.name())));
     }
     let is_literal = is_text_literal(&value);
     Ok(Assignment {

@@ -190,7 +190,13 @@ async fn execute(
     };
     Ok(match outcome {
         Outcome::Command(tag) => tag,
-        Outcome::Rows(rows) => rows.tag.text(0),
+        Outcome::Rows(mut rows) => {
+            let mut count = 0;
+            while let Some(batch) = rows.batches.try_next().await? {
+                count += batch.num_rows() as u64;
+            }
+            rows.tag.text(count)
+        }
         Outcome::CopyIn(_) | Outcome::CopyOut(_) => String::new(),
     })
 }

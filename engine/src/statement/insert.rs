@@ -25,6 +25,9 @@ use arrow::datatypes::{Field, FieldRef, Fields, SchemaRef};
 use std::sync::Arc;
 use tarn_catalog::state::{Identity, Relation, RelationKind, Table};
 
+/// What stands before the number of rows in the command tag: once there were OIDs.
+pub const INSERTED: &str = "INSERT 0";
+
 /// A planned INSERT.
 pub struct InsertPlan {
     /// The target.
@@ -54,18 +57,17 @@ pub async fn run(
     let source = parameters.fill(planned.source)?;
     let Some(items) = &insert.returning else {
         let rows = append(session, &planned.relation, &planned.schema, &source).await?;
-        return Ok(Outcome::Command(format!("INSERT 0 {rows}")));
+        return Ok(Outcome::Command(format!("{INSERTED} {rows}")));
     };
     let buffer = Buffer::new(session, &planned.layout);
     let constraints = Constraints::new(session, &planned.relation, Arc::clone(&planned.schema))?;
     let checked = constraints.check(query::stream(session, &source).await?);
     let kept = buffer.keep(checked);
-    let rows = session
+    session
         .transaction()?
         .append(&planned.relation, kept)
         .await?;
-    let tag = format!("INSERT 0 {rows}");
-    returning::rows(session, items, buffer, parameters, tag).await
+    returning::rows(session, items, buffer, parameters, INSERTED).await
 }
 
 /// Checks the rows of a plan and stages them.

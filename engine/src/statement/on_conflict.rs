@@ -20,7 +20,7 @@ use tarn_catalog::state::{ConstraintKind, Relation};
 use super::assignment::{Target, read_assignments};
 use super::change_rows::{Change, Kind, plan_change, plan_found, qualified_column};
 use super::constraints::Constraints;
-use super::insert::{InsertPlan, column_index, table_of};
+use super::insert::{INSERTED, InsertPlan, column_index, table_of};
 use super::returning::{self, Buffer, Layout};
 use super::row_changes::{Changes, find, with_kept_rows};
 use super::{Described, query};
@@ -72,7 +72,6 @@ pub async fn run(
         complete(&mut change, key, update)?;
         return merge(session, &change, inserted, parameters).await;
     }
-    let tag = format!("INSERT 0 {count}");
     let buffer = Buffer::new(session, &proposed.layout);
     for batch in &inserted {
         buffer.push(batch.columns().to_vec(), batch.num_rows())?;
@@ -80,8 +79,8 @@ pub async fn run(
     let rows = query::of_batches(&proposed.schema, inserted);
     session.transaction()?.append(&relation, rows).await?;
     match &insert.returning {
-        Some(items) => returning::rows(session, items, buffer, parameters, tag).await,
-        None => Ok(Outcome::Command(tag)),
+        Some(items) => returning::rows(session, items, buffer, parameters, INSERTED).await,
+        None => Ok(Outcome::Command(format!("{INSERTED} {count}"))),
     }
 }
 
@@ -110,12 +109,12 @@ async fn merge(
         .transaction()?
         .rewrite(&change.relation, rows, || removed.files(), "MERGE")
         .await?;
-    let tag = format!("INSERT 0 {}", places.rows() + count as u64);
+    let written = places.rows() + count as u64;
     match (&change.returning, buffer) {
         (Some(items), Some(buffer)) => {
-            returning::rows(session, items, buffer, parameters, tag).await
+            returning::rows(session, items, buffer, parameters, INSERTED).await
         }
-        _ => Ok(Outcome::Command(tag)),
+        _ => Ok(Outcome::Command(format!("{INSERTED} {written}"))),
     }
 }
 

@@ -172,13 +172,13 @@ pub async fn describe(
     plan(session, items, layout.no_rows()?, known).await
 }
 
-/// The answer of a statement with RETURNING.
+/// The answer of a statement with RETURNING; every row that it wrote is one that it returns.
 pub async fn rows(
     session: &mut Session,
     items: &[ast::SelectItem],
     buffer: Buffer,
     parameters: &Parameters,
-    tag: String,
+    word: &'static str,
 ) -> Result<Outcome, PgError> {
     let written = buffer.plan()?;
     let (plan, schema) = plan(session, items, written, &parameters.fields).await?;
@@ -192,7 +192,7 @@ pub async fn rows(
     Ok(Outcome::Rows(Rows {
         schema,
         batches: sent.boxed(),
-        tag: RowsTag::Exact(tag),
+        tag: RowsTag::Counted(word),
     }))
 }
 

@@ -49,12 +49,11 @@ pub async fn run(
         .transaction()?
         .rewrite(&change.relation, rows, || removed.files(), word)
         .await?;
-    let tag = format!("{word} {}", places.rows());
     match (&change.returning, buffer) {
         (Some(items), Some(buffer)) => {
-            returning::rows(session, items, buffer, parameters, tag).await
+            returning::rows(session, items, buffer, parameters, word).await
         }
-        _ => Ok(Outcome::Command(tag)),
+        _ => Ok(Outcome::Command(format!("{word} {}", places.rows()))),
     }
 }
 

@@ -17,6 +17,7 @@ use crate::plan::syntax::plain_name;
 use crate::plan::view_search_path;
 use crate::session::Session;
 use crate::session::outcome::Outcome;
+use crate::session::temporary::is_temporary;
 use crate::sqlstate;
 
 /// CREATE [OR REPLACE] VIEW name [(columns)] AS query
@@ -81,6 +82,19 @@ async fn define(
         planner.query((*create.query).clone(), &[]).await?;
         planner.used.objects
     };
+    let state = session.catalog_state();
+    let reads_temporary = own.iter().any(|object| match object {
+        ObjectId::Relation(id) => state
+            .relation_by_id(*id)
+            .is_some_and(|relation| is_temporary(&relation.schema)),
+        ObjectId::Model(_) => false,
+    });
+    if reads_temporary {
+        return Err(
+            PgError::unsupported("a view over a temporary table is not supported")
+                .with_hint("CREATE TEMP TABLE … AS keeps its rows for the session."),
+        );
+    }
     let mut planner = session.planner()?;
     planner.names.search_path = view_search_path(schema);
     planner.names.temporary = None;

@@ -7,6 +7,7 @@ use super::options_of;
 use crate::error::PgError;
 use crate::plan::names::{fold, missing_schema, system_schema_refused};
 use crate::session::Session;
+use crate::session::temporary::is_temporary;
 use crate::sqlstate;
 use crate::statement::table_definition::nextval_of;
 
@@ -32,6 +33,11 @@ pub(super) fn set_schema(
 ) -> Result<(), PgError> {
     if let Some(refused) = system_schema_refused(schema, &relation.name) {
         return Err(refused);
+    }
+    if is_temporary(schema) || is_temporary(&relation.schema) {
+        return Err(PgError::unsupported(
+            "cannot move objects into or out of temporary schemas",
+        ));
     }
     let state = session.catalog_state();
     if state.schema(schema).is_none() {

@@ -14,6 +14,7 @@ mod races;
 mod session;
 mod transactions;
 mod values;
+mod writes;
 
 use tarn_sql_tests::client::Client;
 use tarn_sql_tests::server::Server;

@@ -113,6 +113,22 @@ fn copies_and_deletions_of_one_table_all_win() {
 }
 
 #[test]
+fn upserts_of_one_key_make_one_row() {
+    let (server, mut client) = open();
+    client.run("CREATE TABLE counted (name text PRIMARY KEY, n int)");
+    at_once(&server, 6, 6, |_, _| {
+        "INSERT INTO counted AS c VALUES ('a', 1) ON CONFLICT (name) DO UPDATE SET n = c.n + 1"
+            .to_string()
+    });
+    let found = client.run("SELECT name, n FROM counted").table();
+    assert_eq!(found, [row(&["a", "36"])]);
+    at_once(&server, 6, 3, |_, round| {
+        format!("INSERT INTO counted VALUES ('b{round}', 1) ON CONFLICT DO NOTHING")
+    });
+    assert_eq!(client.run("SELECT count(*) FROM counted").value(), "4");
+}
+
+#[test]
 fn in_a_block_the_client_is_told() {
     let (server, mut client) = open();
     if server.is_oracle() {
