@@ -14,6 +14,7 @@ pub mod literals;
 pub mod names;
 pub mod origins;
 pub mod provider;
+pub mod single_row;
 pub mod syntax;
 pub mod time_operators;
 pub mod time_syntax;
@@ -196,6 +197,7 @@ impl<'a> Planner<'a> {
         if is_catalog_query {
             return Ok(query_rewrite::rewrite_plan(plan, self.state)?);
         }
+        let plan = single_row::aggregate_subqueries(plan)?;
         literals::read_texts(plan, &self.format)
     }
 
