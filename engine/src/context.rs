@@ -7,6 +7,9 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::functions_nested::remove::array_remove_all_udf;
+use datafusion::functions_nested::replace::array_replace_all_udf;
+use datafusion::logical_expr::ScalarUDF;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use tarn_udfs::model::registry::ModelSource;
 
@@ -15,6 +18,7 @@ use crate::error::PgError;
 use crate::plan::casts::Casts;
 use crate::plan::interrupt::YieldInJoins;
 use crate::plan::interval_order::IntervalOrder;
+use crate::plan::text_operators::TextOperators;
 use crate::plan::time_operators::TimeOperators;
 
 /// How many of the largest users of memory an out-of-memory error names.
@@ -58,7 +62,7 @@ pub fn base_state(
     let state = SessionStateBuilder::new()
         .with_config(options)
         .with_runtime_env(runtime)
-        .with_expr_planners(vec![Arc::new(TimeOperators)])
+        .with_expr_planners(vec![Arc::new(TimeOperators), Arc::new(TextOperators)])
         .with_default_features()
         .with_analyzer_rule(Arc::new(Casts))
         .with_analyzer_rule(Arc::new(IntervalOrder))
@@ -72,6 +76,13 @@ pub fn with_functions(state: SessionState, models: &Arc<dyn ModelSource>) -> Ses
     let context = SessionContext::new_with_state(state);
     for function in tarn_udfs::scalar_functions(models) {
         context.register_udf(function);
+    }
+    // PostgreSQL's remove and replace every element that is equal, as do those called `_all` here.
+    for (function, name) in [
+        (array_remove_all_udf(), "array_remove"),
+        (array_replace_all_udf(), "array_replace"),
+    ] {
+        context.register_udf(ScalarUDF::clone(&function).with_aliases([name]));
     }
     context.register_udf(crate::sleep::function());
     context.state()

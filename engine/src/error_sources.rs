@@ -72,6 +72,12 @@ fn from_function(error: &FunctionError) -> PgError {
     }
 }
 
+impl From<FunctionError> for PgError {
+    fn from(error: FunctionError) -> Self {
+        from_function(&error)
+    }
+}
+
 impl From<ValueError> for PgError {
     fn from(error: ValueError) -> Self {
         PgError {

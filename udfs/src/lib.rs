@@ -22,7 +22,14 @@ pub fn scalar_functions(source: &Arc<dyn ModelSource>) -> Vec<ScalarUDF> {
         ScalarUDF::from(scalar::predict_proba::PredictProba::new(source)),
         ScalarUDF::from(scalar::predict_struct::PredictStruct::new(source)),
     ];
-    let folders = [scalar::template::FUNCTIONS, scalar::time::FUNCTIONS];
+    let folders: [&[_]; 6] = [
+        scalar::array::FUNCTIONS,
+        &[&scalar::series::GENERATE_SERIES_LIST],
+        scalar::regex::FUNCTIONS,
+        scalar::template::FUNCTIONS,
+        scalar::text::FUNCTIONS,
+        scalar::time::FUNCTIONS,
+    ];
     functions.extend(folders.into_iter().flatten().map(|function| function.udf()));
     functions
 }

@@ -4,18 +4,23 @@
 //! names that the statement uses; then DataFusion plans synchronously over what was loaded. Scoring calls are
 //! resolved in one pass over the AST ([`bind_calls`]).
 
+pub mod array_syntax;
 pub mod bind_calls;
 pub mod casts;
 pub mod files;
 pub mod given;
 pub mod interrupt;
 pub mod interval_order;
+pub mod lateral_unnest;
 pub mod literals;
 pub mod names;
 pub mod origins;
 pub mod provider;
+pub mod set_functions;
 pub mod single_row;
 pub mod syntax;
+pub mod text_operators;
+pub mod text_syntax;
 pub mod time_operators;
 pub mod time_syntax;
 mod witness;
@@ -157,6 +162,7 @@ impl<'a> Planner<'a> {
         columns: Option<DFSchema>,
     ) -> Result<LogicalPlan, PgError> {
         time_syntax::normalise(&mut statement)?;
+        text_syntax::normalise(&mut statement)?;
         let is_catalog_query = query_rewrite::is_catalog_query(&statement);
         if is_catalog_query {
             let names = query_rewrite::rewrite_statement(&mut statement);
@@ -164,6 +170,8 @@ impl<'a> Planner<'a> {
                 self.output_names = names;
             }
         } else {
+            array_syntax::normalise(&mut statement);
+            set_functions::normalise(&mut statement)?;
             syntax::normalise(&mut statement)?;
         }
         self.bind_calls(&mut statement)?;
@@ -197,7 +205,7 @@ impl<'a> Planner<'a> {
         if is_catalog_query {
             return Ok(query_rewrite::rewrite_plan(plan, self.state)?);
         }
-        let plan = single_row::aggregate_subqueries(plan)?;
+        let plan = single_row::aggregate_subqueries(lateral_unnest::rewrite(plan)?)?;
         literals::read_texts(plan, &self.format)
     }
 
@@ -232,6 +240,7 @@ impl<'a> Planner<'a> {
         schema: &DFSchema,
     ) -> Result<Expr, PgError> {
         time_syntax::normalise(&mut expression)?;
+        text_syntax::normalise(&mut expression)?;
         let relations = provider::LoadedRelations::new(self.state, HashMap::new(), &self.given);
         let planner = SqlToRel::new_with_options(&relations, parser_options());
         let planned = planner.sql_to_expr(expression, schema, &mut PlannerContext::new())?;

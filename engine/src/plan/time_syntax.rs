@@ -51,7 +51,7 @@ impl VisitorMut for Rewriter {
 }
 
 /// A call of a function by its name.
-fn call(name: &str, arguments: Vec<Expr>) -> Expr {
+pub fn call(name: &str, arguments: Vec<Expr>) -> Expr {
     let arguments = arguments
         .into_iter()
         .map(|argument| FunctionArg::Unnamed(FunctionArgExpr::Expr(argument)))

@@ -181,6 +181,23 @@ impl Columns<'_> {
         Ok(Arc::new(texts.finish()))
     }
 
+    /// A text for every row, also where arguments are NULL: `write` appends it, and says whether there is one.
+    pub fn map_text_with_nulls(
+        &self,
+        mut write: impl FnMut(usize, &mut String) -> Result<bool>,
+    ) -> Result<ArrayRef> {
+        let mut texts = StringBuilder::with_capacity(self.rows, self.rows * 16);
+        let mut buffer = String::new();
+        for row in 0..self.rows {
+            buffer.clear();
+            match write(row, &mut buffer)? {
+                true => texts.append_value(&buffer),
+                false => texts.append_null(),
+            }
+        }
+        Ok(Arc::new(texts.finish()))
+    }
+
     /// True or false for every row without a NULL.
     pub fn map_boolean(&self, value: impl Fn(usize) -> Result<bool>) -> Result<ArrayRef> {
         let nulls = self.nulls();

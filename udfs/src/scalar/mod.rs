@@ -1,12 +1,16 @@
 //! The functions of a SELECT list, a file each.
 
+pub mod array;
 pub mod call;
 pub mod columns;
 pub mod overload;
 pub mod predict;
 pub mod predict_proba;
 pub mod predict_struct;
+pub mod regex;
+pub mod series;
 pub mod template;
 #[cfg(test)]
 mod tests;
+pub mod text;
 pub mod time;

@@ -72,7 +72,11 @@ impl Visitor for Survey {
                 ..
             }
             | TableFactor::Function { name, .. } => {
-                self.names_catalog |= system_function(name).is_some();
+                // Series and lists are everybody's, unless the name says that the catalog's are meant.
+                let is_everybodys = parts(name).len() == 1
+                    && system_function(name)
+                        .is_some_and(|name| matches!(name.as_str(), "generate_series" | "unnest"));
+                self.names_catalog |= system_function(name).is_some() && !is_everybodys;
                 // A table function of our own reads what it likes.
                 if !is_catalog_table_function(name) {
                     self.relations.push(parts(name));

@@ -88,6 +88,11 @@ pub fn rewrite(expr: Expr, schema: &DFSchema) -> Result<Expr> {
 }
 
 fn rewrite_one(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    if let Expr::ScalarFunction(function) = &expr
+        && let Some(written) = text::write_arguments(function, schema)
+    {
+        return Ok(Transformed::yes(written));
+    }
     let Expr::Cast(Cast {
         expr: operand,
         field,

@@ -4,20 +4,21 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion::common::internal_err;
+use datafusion::common::{DFSchema, internal_err};
 use datafusion::error::Result;
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
-    Volatility, cast,
+    ColumnarValue, Expr, ExprSchemable, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
+    ScalarUDFImpl, Signature, Volatility, cast,
 };
 use datafusion::scalar::ScalarValue;
 use tarn_catalog::types::{PgType, oid};
+use tarn_udfs::scalar::text::TAKE_ANY_AS_TEXT;
 
 use super::CastCall;
 use super::format::SessionFormat;
 use crate::error::PgError;
-use crate::postgres::types::cast::{cut_texts, texts_of, values_of};
+use crate::postgres::types::cast::{cut_texts, output_of, texts_of, values_of};
 
 /// The function that a cast calls.
 pub fn plan(asked: &CastCall) -> Result<Option<Expr>> {
@@ -45,6 +46,34 @@ pub fn plan(asked: &CastCall) -> Result<Option<Expr>> {
         true => call(Direction::Cut, converted),
         false => converted,
     }))
+}
+
+/// The arguments of functions that take everything as text.
+pub fn write_arguments(function: &ScalarFunction, schema: &DFSchema) -> Option<Expr> {
+    if !TAKE_ANY_AS_TEXT.contains(&function.func.name()) {
+        return None;
+    }
+    let field: FieldRef = Arc::new(PgType::TEXT.field("", true));
+    let mut is_changed = false;
+    let arguments = function
+        .args
+        .iter()
+        .map(|argument| match argument.get_type(schema) {
+            Ok(from) if is_written(&from) => {
+                is_changed = true;
+                let cast = TextCast::new(Direction::Output, PgType::TEXT, &field);
+                let cast = Arc::new(ScalarUDF::from(cast));
+                Expr::ScalarFunction(ScalarFunction::new_udf(cast, vec![argument.clone()]))
+            }
+            _ => argument.clone(),
+        })
+        .collect();
+    is_changed.then(|| {
+        Expr::ScalarFunction(ScalarFunction::new_udf(
+            Arc::clone(&function.func),
+            arguments,
+        ))
+    })
 }
 
 fn is_text(data_type: &DataType) -> bool {
@@ -90,6 +119,8 @@ enum Direction {
     Write,
     /// from text to text of a length
     Cut,
+    /// to text as clients read it, where a boolean is a letter
+    Output,
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -106,7 +137,7 @@ impl TextCast {
         // The cut is a function of the text alone; the rest looks at settings of the session.
         let volatility = match direction {
             Direction::Cut => Volatility::Immutable,
-            Direction::Read | Direction::Write => Volatility::Stable,
+            _ => Volatility::Stable,
         };
         TextCast {
             direction,
@@ -127,6 +158,8 @@ impl TextCast {
                 &settings,
             ),
             Direction::Write => texts_of(array.as_ref(), PgType::of_field(from), &settings)
+                .map(|texts| Arc::new(texts) as ArrayRef),
+            Direction::Output => output_of(array.as_ref(), PgType::of_field(from), &settings)
                 .map(|texts| Arc::new(texts) as ArrayRef),
             Direction::Cut => Ok(Arc::new(cut_texts(array.as_string(), self.target))),
         };

@@ -28,6 +28,15 @@ pub fn texts_of(
         let words = array.as_boolean().iter().map(|value| value.map(word));
         return Ok(words.collect());
     }
+    output_of(array, pg_type, settings)
+}
+
+/// A column as the texts that clients read.
+pub fn output_of(
+    array: &dyn Array,
+    pg_type: PgType,
+    settings: &FormatSettings,
+) -> Result<StringArray, ValueError> {
     let target = Target {
         pg_type,
         format: Format::Text,
