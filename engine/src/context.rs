@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use datafusion::execution::FunctionRegistry;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
@@ -18,6 +19,11 @@ use crate::error::PgError;
 use crate::plan::casts::Casts;
 use crate::plan::interrupt::YieldInJoins;
 use crate::plan::interval_order::IntervalOrder;
+use crate::plan::marked_casts::MarkedCasts;
+use crate::plan::number_literals::NumberLiterals;
+use crate::plan::number_operators::{NumberAggregates, NumberOperators};
+use crate::plan::number_signs::NumberSigns;
+use crate::plan::series::{self, GenerateSeries};
 use crate::plan::text_operators::TextOperators;
 use crate::plan::time_operators::TimeOperators;
 
@@ -59,15 +65,24 @@ pub fn base_state(
     // It would refuse inputs whose columns differ in their metadata, as the sides of a UNION may.
     engine.execution.skip_physical_aggregate_schema_check = true;
     engine.execution.time_zone = Some("UTC".to_string());
-    let state = SessionStateBuilder::new()
+    let mut state = SessionStateBuilder::new()
         .with_config(options)
         .with_runtime_env(runtime)
-        .with_expr_planners(vec![Arc::new(TimeOperators), Arc::new(TextOperators)])
+        // The first planner that knows an expression plans it: ours stand before DataFusion's.
+        .with_expr_planners(vec![
+            Arc::new(NumberLiterals),
+            Arc::new(TimeOperators),
+            Arc::new(TextOperators),
+            Arc::new(NumberOperators),
+            Arc::new(NumberAggregates),
+        ])
         .with_default_features()
         .with_analyzer_rule(Arc::new(Casts))
         .with_analyzer_rule(Arc::new(IntervalOrder))
         .with_physical_optimizer_rule(Arc::new(YieldInJoins))
         .build();
+    state.register_function_rewrite(Arc::new(MarkedCasts))?;
+    state.register_function_rewrite(Arc::new(NumberSigns))?;
     Ok(with_functions(state, &models))
 }
 
@@ -76,6 +91,13 @@ pub fn with_functions(state: SessionState, models: &Arc<dyn ModelSource>) -> Ses
     let context = SessionContext::new_with_state(state);
     for function in tarn_udfs::scalar_functions(models) {
         context.register_udf(function);
+    }
+    for function in tarn_udfs::aggregate_functions() {
+        context.register_udaf(function);
+    }
+    if let Some(series) = context.state().table_functions().get(series::NAME) {
+        let inner = Arc::clone(series.function());
+        context.register_udtf(series::NAME, Arc::new(GenerateSeries { inner }));
     }
     // PostgreSQL's remove and replace every element that is equal, as do those called `_all` here.
     for (function, name) in [

@@ -244,7 +244,9 @@ fn from_arrow(error: &ArrowError) -> PgError {
             PgError::new(sqlstate::NUMERIC_VALUE_OUT_OF_RANGE, "value out of range")
                 .with_detail(first_line(text))
         }
-        ArrowError::CastError(text) if text.starts_with("Can't cast value") => {
+        ArrowError::CastError(text)
+            if text.starts_with("Can't cast value") || text.contains("is out of range") =>
+        {
             PgError::new(sqlstate::NUMERIC_VALUE_OUT_OF_RANGE, "value out of range")
                 .with_detail(first_line(text))
         }

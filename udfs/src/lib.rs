@@ -1,12 +1,14 @@
 //! What can a SELECT call?
 //!
 //! [`model`] is what training returns and scoring takes, with the one encoder from columns to numbers; [`scalar`] holds
-//! the functions of a SELECT list; [`time`] what dates and intervals are. Nothing here knows the wire, statements or sessions.
+//! the functions of a SELECT list, [`aggregate`] those of a GROUP BY; [`time`] what dates and intervals are. Nothing
+//! here knows the wire, statements or sessions.
 
 use std::sync::Arc;
 
-use datafusion::logical_expr::ScalarUDF;
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
+pub mod aggregate;
 pub mod error;
 pub mod fit;
 pub mod model;
@@ -21,6 +23,7 @@ pub fn scalar_functions(source: &Arc<dyn ModelSource>) -> Vec<ScalarUDF> {
         ScalarUDF::from(scalar::predict::Predict::new(source)),
         ScalarUDF::from(scalar::predict_proba::PredictProba::new(source)),
         ScalarUDF::from(scalar::predict_struct::PredictStruct::new(source)),
+        scalar::concat::function(),
     ];
     let folders: [&[_]; 6] = [
         scalar::array::FUNCTIONS,
@@ -31,5 +34,16 @@ pub fn scalar_functions(source: &Arc<dyn ModelSource>) -> Vec<ScalarUDF> {
         scalar::time::FUNCTIONS,
     ];
     functions.extend(folders.into_iter().flatten().map(|function| function.udf()));
+    functions.extend(scalar::number::functions());
+    functions.extend(scalar::whole_numbers::functions());
     functions
+}
+
+/// Every aggregate function of this crate.
+pub fn aggregate_functions() -> Vec<AggregateUDF> {
+    let variance = datafusion::functions_aggregate::variance::var_samp_udaf();
+    vec![
+        aggregate::sum::sum_udaf().as_ref().clone(),
+        variance.as_ref().clone().with_aliases(["variance"]),
+    ]
 }

@@ -31,6 +31,9 @@ pub const NUMERIC_PRECISION_MAX: i64 = 38;
 /// (precision, scale) that holds a `numeric` declared without modifiers.
 pub const NUMERIC_BARE: (u8, i8) = (38, 10);
 
+/// A Decimal256 with this scale or more is a product or a quotient, whose zeros at the end mean nothing.
+const COMPUTED_SCALE_MIN: i8 = 20;
+
 /// Why a type name or its modifiers were refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum TypeError {
@@ -205,7 +208,16 @@ impl PgType {
             DataType::Decimal32(precision, scale)
             | DataType::Decimal64(precision, scale)
             | DataType::Decimal128(precision, scale)
-            | DataType::Decimal256(precision, scale) => {
+                if (*precision, *scale) != NUMERIC_BARE =>
+            {
+                PgType::numeric_unchecked(i32::from(*precision), i32::from(*scale))
+            }
+            DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..) => {
+                PgType::NUMERIC
+            }
+            // No column declares so many digits: they are those of a computed value.
+            DataType::Decimal256(_, scale) if *scale >= COMPUTED_SCALE_MIN => PgType::NUMERIC,
+            DataType::Decimal256(precision, scale) => {
                 PgType::numeric_unchecked(i32::from(*precision), i32::from(*scale))
             }
             DataType::List(element)

@@ -6,6 +6,7 @@
 
 use datafusion::common::metadata::FieldMetadata;
 use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::scalar::ScalarValue;
 use tarn_catalog::types::{PgType, oid};
@@ -17,7 +18,13 @@ use crate::postgres::types::settings::{Format, FormatSettings};
 /// Reads every text literal of a plan that is cast to something else.
 pub fn read_texts(plan: LogicalPlan, settings: &FormatSettings) -> Result<LogicalPlan, PgError> {
     let read = plan.transform_down_with_subqueries(|node| {
-        node.map_expressions(|expr| expr.transform_up(|inner| read_text(inner, settings)))
+        // A column is found by its expression's name, so the names stay.
+        let names = NamePreserver::new(&node);
+        node.map_expressions(|expr| {
+            let name = names.save(&expr);
+            let read = expr.transform_up(|inner| read_text(inner, settings))?;
+            Ok(read.update_data(|expr| name.restore(expr)))
+        })
     })?;
     Ok(read.data)
 }

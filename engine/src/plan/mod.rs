@@ -13,9 +13,14 @@ pub mod interrupt;
 pub mod interval_order;
 pub mod lateral_unnest;
 pub mod literals;
+pub mod marked_casts;
 pub mod names;
+pub mod number_literals;
+pub mod number_operators;
+pub mod number_signs;
 pub mod origins;
 pub mod provider;
+pub mod series;
 pub mod set_functions;
 pub mod single_row;
 pub mod syntax;
@@ -179,6 +184,7 @@ impl<'a> Planner<'a> {
         let tables = self.load_relations(&statement, files).await?;
         let mut relations = provider::LoadedRelations::new(self.state, tables, &self.given);
         let parameters = syntax::cast_parameters(&statement, parameters);
+        number_literals::mark(&mut statement);
         let mut context = PlannerContext::new().with_prepare_param_data_types(parameters);
         if let Some(columns) = columns {
             context.set_table_schema(Some(Arc::new(columns)));
@@ -241,10 +247,14 @@ impl<'a> Planner<'a> {
     ) -> Result<Expr, PgError> {
         time_syntax::normalise(&mut expression)?;
         text_syntax::normalise(&mut expression)?;
+        number_literals::mark_expression(&mut expression);
         let relations = provider::LoadedRelations::new(self.state, HashMap::new(), &self.given);
         let planner = SqlToRel::new_with_options(&relations, parser_options());
         let planned = planner.sql_to_expr(expression, schema, &mut PlannerContext::new())?;
-        Ok(casts::rewrite(planned, schema)?)
+        Ok(casts::rewrite(
+            number_signs::rewrite(planned, schema)?,
+            schema,
+        )?)
     }
 
     fn bind_calls(&mut self, statement: &mut ast::Statement) -> Result<(), PgError> {

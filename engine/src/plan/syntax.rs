@@ -11,13 +11,14 @@ use std::sync::Arc;
 use arrow::datatypes::FieldRef;
 
 use datafusion::sql::sqlparser::ast::{
-    CastKind, DataType, Expr, Ident, LimitClause, ObjectName, ObjectNamePart, Query, Select,
-    SelectItem, SetExpr, Statement, Value, ValueWithSpan, VisitMut, VisitorMut, visit_expressions,
+    Expr, Ident, LimitClause, ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr,
+    Statement, TableFactor, Value, ValueWithSpan, VisitMut, VisitorMut, visit_expressions,
 };
 use tarn_catalog::system::query_rewrite::column_name;
 use tarn_catalog::types::PgType;
 
 use super::names::fold;
+use super::series;
 use crate::error::PgError;
 use crate::statement::insert::{note_parameter, placeholder_number};
 
@@ -35,8 +36,8 @@ struct Rewriter;
 impl VisitorMut for Rewriter {
     type Break = Box<PgError>;
 
-    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Self::Break> {
-        wide_number(expr);
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Self::Break> {
+        series::name_column(factor);
         ControlFlow::Continue(())
     }
 
@@ -85,7 +86,9 @@ fn literal_type(expr: &Expr) -> Option<&'static str> {
     match expr {
         Expr::Value(ValueWithSpan { value, .. }) => match value {
             Value::SingleQuotedString(_) => Some("text"),
-            Value::Number(..) => Some("bigint"),
+            Value::Number(digits, _) if digits.parse::<i32>().is_ok() => Some("integer"),
+            Value::Number(digits, _) if digits.parse::<i64>().is_ok() => Some("bigint"),
+            Value::Number(..) => Some("numeric"),
             Value::Boolean(_) => Some("boolean"),
             _ => None,
         },
@@ -114,31 +117,6 @@ fn fetch_as_limit(query: &mut Query) {
         _ => return,
     }
     query.fetch = None;
-}
-
-/// Numbers with an exponent are wider than any decimal: they are double precision here.
-fn wide_number(expr: &mut Expr) {
-    let Expr::Value(ValueWithSpan {
-        value: Value::Number(digits, _),
-        span,
-    }) = expr
-    else {
-        return;
-    };
-    let digits = digits.to_string();
-    if !digits.contains(['e', 'E']) {
-        return;
-    }
-    *expr = Expr::Cast {
-        kind: CastKind::Cast,
-        expr: Box::new(Expr::Value(ValueWithSpan {
-            value: Value::SingleQuotedString(digits),
-            span: *span,
-        })),
-        data_type: DataType::DoublePrecision,
-        array: false,
-        format: None,
-    };
 }
 
 /// Between a column's name and what makes it different from another of the same name.

@@ -16,7 +16,7 @@ use super::connection::Connection;
 use super::frontend::{Bind, Execute, Frontend, Parse, Target};
 use super::message;
 use super::portal::{Portal, PortalState, RowsSender};
-use super::types::parameter::decode_fitting;
+use super::types::parameter::{decode_numeric, decode_parameter};
 use super::types::row::describe;
 use super::types::settings::Format;
 use crate::error::PgError;
@@ -154,11 +154,14 @@ impl Connection {
                 context: Some(format!("unnamed portal parameter ${}", index + 1)),
                 ..error
             };
-            let format = format(code).map_err(located)?;
-            let value = decode_fitting(bytes.as_deref(), format, *pg_type, &settings)
-                .map_err(|error| located(PgError::from(error)))?;
-            // A number may have needed a type of its own.
+            let (bytes, format) = (bytes.as_deref(), format(code).map_err(located)?);
+            let value = match *pg_type {
+                PgType::NUMERIC => decode_numeric(bytes, format),
+                pg_type => decode_parameter(bytes, format, pg_type, &settings),
+            };
+            let value = value.map_err(|error| located(PgError::from(error)))?;
             if *pg_type == PgType::NUMERIC {
+                // The plan is made for the digits of this value.
                 let field = Field::new("", value.data_type(), true);
                 fields[index] = Some(Arc::new(declared(field, *pg_type)));
             }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType, Field, Schema, SchemaRef};
 use datafusion::sql::sqlparser::ast;
 use tarn_catalog::error::{CatalogError, ObjectKind};
 use tarn_catalog::state::{Op, Relation, RelationKind, Table};
@@ -22,6 +22,9 @@ use crate::session::notice::Notice;
 use crate::session::outcome::Outcome;
 use crate::session::prepared::Parameters;
 use crate::sqlstate;
+
+/// Most digits after the point of a column that was computed: with PostgreSQL's 20 of a quotient, 18 stay before it.
+const COMPUTED_SCALE_MAX: i8 = 20;
 
 /// CREATE [OR REPLACE] TABLE [IF NOT EXISTS] t (…) | AS query
 pub async fn run(
@@ -238,11 +241,21 @@ pub fn table_schema(schema: &Schema, names: &[String]) -> Result<SchemaRef, PgEr
             DataType::Map(..) | DataType::Struct(_) => {
                 Field::new(name, field.data_type().clone(), true)
             }
+            DataType::Decimal256(_, scale) => wide_numeric(name, *scale),
             _ => PgType::of_field(field).field(name, true),
         };
         fields.push(kept);
     }
     Ok(Arc::new(Schema::new(fields)))
+}
+
+/// The column of a computed numeric: as many digits after the point as leave room before it.
+fn wide_numeric(name: &str, scale: i8) -> Field {
+    let field = PgType::NUMERIC.field(name, true);
+    field.with_data_type(DataType::Decimal128(
+        DECIMAL128_MAX_PRECISION,
+        scale.min(COMPUTED_SCALE_MAX),
+    ))
 }
 
 async fn create_empty(

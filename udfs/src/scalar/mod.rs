@@ -3,6 +3,8 @@
 pub mod array;
 pub mod call;
 pub mod columns;
+pub mod concat;
+pub mod number;
 pub mod overload;
 pub mod predict;
 pub mod predict_proba;
@@ -14,3 +16,4 @@ pub mod template;
 mod tests;
 pub mod text;
 pub mod time;
+pub mod whole_numbers;

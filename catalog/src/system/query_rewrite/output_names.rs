@@ -146,6 +146,9 @@ fn figure(expr: &Expr) -> Option<(String, bool)> {
         Expr::Substring { .. } => good("substring"),
         Expr::Extract { .. } => good("extract"),
         Expr::Position { .. } => good("position"),
+        Expr::Overlay { .. } => good("overlay"),
+        Expr::Ceil { .. } => good("ceil"),
+        Expr::Floor { .. } => good("floor"),
         Expr::CompoundFieldAccess { root, access_chain } => match access_chain.last() {
             Some(AccessExpr::Dot(Expr::Identifier(field))) => Some((folded(field), true)),
             _ => figure(root),

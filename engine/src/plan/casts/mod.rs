@@ -5,6 +5,7 @@
 
 mod datetime;
 pub mod format;
+mod number;
 mod text;
 
 use datafusion::arrow::datatypes::FieldRef;
@@ -23,7 +24,7 @@ use super::literals::read_text;
 /// What a cast means; None if that is not for this rule to say.
 type Rule = fn(&CastCall) -> Result<Option<Expr>>;
 
-const RULES: &[Rule] = &[datetime::plan, text::plan];
+const RULES: &[Rule] = &[datetime::plan, number::plan, text::plan];
 
 /// A cast whose operand's type is known.
 pub struct CastCall<'a> {

@@ -13,6 +13,7 @@ use super::error::ValueError;
 use super::number::{push_f32, push_f64, push_signed, push_unsigned};
 use super::numeric::{Decimal, push_i128_text};
 use super::settings::Format;
+use tarn_udfs::scalar::number::types::QUOTIENT_SCALE;
 
 /// The writer of a numeric array's values.
 pub(super) fn number_cell<'a>(
@@ -213,7 +214,9 @@ fn wide_decimals<'a>(array: &'a dyn Array, target: Target<'a>, scale: i8) -> Box
     let (is_bare, is_binary) = (target.pg_type.typmod < 0, target.is_binary());
     of_values::<Decimal256Type, _>(array, move |value, out| {
         let mut decimal = Decimal::of_i256(value, scale);
-        if is_bare {
+        if scale == QUOTIENT_SCALE {
+            decimal = decimal.quotient();
+        } else if is_bare {
             decimal = decimal.trimmed();
         }
         if is_binary {

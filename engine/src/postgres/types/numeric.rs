@@ -5,6 +5,8 @@ use arrow::datatypes::i256;
 use super::error::{NOT_SUPPORTED, OUT_OF_RANGE, ValueError};
 use super::number::{push_padded, push_unsigned};
 
+/// Significant digits of a quotient.
+const QUOTIENT_DIGITS_MIN: i32 = 16;
 /// Decimal digits of one word of the binary form.
 const WORD_DIGITS: i32 = 4;
 const SIGN_NEGATIVE: u16 = 0x4000;
@@ -71,8 +73,33 @@ impl Decimal {
     }
 
     /// Without zeros at the end of the fraction: how a `numeric` without a declared scale is shown.
-    pub(super) fn trimmed(mut self) -> Decimal {
-        while self.scale > 0 && self.digits[DIGITS_MAX - 1] == b'0' {
+    pub(super) fn trimmed(self) -> Decimal {
+        self.trimmed_to(0)
+    }
+
+    /// With the digits of a quotient: PostgreSQL gives it 16 from the first word of four on, and a word more where
+    /// the dividend's first word was not above the divisor's. That is known of 0 and 1, and of those with the digits.
+    pub(super) fn quotient(self) -> Decimal {
+        let exponent = self.digits().len() as i32 - 1 - self.scale;
+        let is_low = self.is_zero() || self.is_power_of_word(exponent);
+        let weight = match self.is_zero() {
+            true => 0,
+            false => exponent.div_euclid(WORD_DIGITS),
+        };
+        let scale = QUOTIENT_DIGITS_MIN - WORD_DIGITS * (weight - i32::from(is_low));
+        self.trimmed_to(scale.max(0))
+    }
+
+    /// 1, 10000, …
+    fn is_power_of_word(&self, exponent: i32) -> bool {
+        let digits = self.digits();
+        exponent.rem_euclid(WORD_DIGITS) == 0
+            && digits[0] == b'1'
+            && digits[1..].iter().all(|digit| *digit == b'0')
+    }
+
+    fn trimmed_to(mut self, scale: i32) -> Decimal {
+        while self.scale > scale && self.digits[DIGITS_MAX - 1] == b'0' {
             self.digits
                 .copy_within(self.start..DIGITS_MAX - 1, self.start + 1);
             self.start = (self.start + 1).min(DIGITS_MAX - 1);
@@ -234,6 +261,26 @@ pub(super) fn parse(text: &str, size: Size) -> Result<i256, ValueError> {
         place -= 1;
     }
     number.finish(negative)
+}
+
+/// Digits after the point of a number that is written as text.
+pub(super) fn text_scale(text: &str) -> i32 {
+    let (mantissa, exponent) = match text.find(['e', 'E']) {
+        Some(at) => (&text[..at], text[at + 1..].trim_end().parse().unwrap_or(0)),
+        None => (text, 0),
+    };
+    let fraction = mantissa
+        .split_once('.')
+        .map_or("", |(_, fraction)| fraction);
+    (fraction.trim_end().len() as i32).saturating_sub(exponent)
+}
+
+/// Digits after the point of a number in the binary form.
+pub(super) fn binary_scale(bytes: &[u8]) -> i32 {
+    match bytes.get(6..8) {
+        Some(pair) => i32::from(u16::from_be_bytes([pair[0], pair[1]])),
+        None => 0,
+    }
 }
 
 /// Reads the binary form, rounded to the scale.

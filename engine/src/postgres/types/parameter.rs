@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DECIMAL256_MAX_PRECISION, DECIMAL256_MAX_SCALE};
 use datafusion::common::ScalarValue;
-use tarn_catalog::types::{NUMERIC_BARE, NUMERIC_PRECISION_MAX, PgType};
+use tarn_catalog::types::{NUMERIC_BARE, PgType};
 
 use super::builder::{builder, text_of};
-use super::error::{OUT_OF_RANGE, ValueError};
+use super::error::ValueError;
+use super::numeric::{self, Size};
 use super::settings::{Format, FormatSettings};
 
 /// Reads a parameter as a value of its type's logical Arrow type; NULL is a NULL of that type.
@@ -32,24 +34,38 @@ pub fn decode_parameter(
     ScalarValue::try_from_array(&array, 0).map_err(|error| internal(&error))
 }
 
-/// [`decode_parameter`] of a type that may not say how many digits it has: a number that is too long for the usual
-/// scale is read with fewer digits behind the point.
-pub fn decode_fitting(
-    bytes: Option<&[u8]>,
-    format: Format,
-    pg_type: PgType,
-    settings: &FormatSettings,
-) -> Result<ScalarValue, ValueError> {
-    let decoded = decode_parameter(bytes, format, pg_type, settings);
-    let Err(error) = decoded else { return decoded };
-    if pg_type != PgType::NUMERIC || error.sqlstate != OUT_OF_RANGE {
-        return Err(error);
-    }
-    (0..i64::from(NUMERIC_BARE.1))
-        .rev()
-        .filter_map(|scale| PgType::numeric(NUMERIC_PRECISION_MAX, scale).ok())
-        .find_map(|narrower| decode_parameter(bytes, format, narrower, settings).ok())
-        .ok_or(error)
+/// Reads a numeric without declared precision and scale with all the digits that it is sent with.
+pub fn decode_numeric(bytes: Option<&[u8]>, format: Format) -> Result<ScalarValue, ValueError> {
+    let Some(bytes) = bytes else {
+        return Ok(ScalarValue::Decimal128(
+            None,
+            NUMERIC_BARE.0,
+            NUMERIC_BARE.1,
+        ));
+    };
+    let size = |scale: i32| Size {
+        precision: DECIMAL256_MAX_PRECISION,
+        scale: scale.clamp(0, i32::from(DECIMAL256_MAX_SCALE)) as i8,
+    };
+    let (value, scale) = match format {
+        Format::Text => {
+            let text = text_of(bytes)?;
+            let size = size(numeric::text_scale(text));
+            (numeric::parse(text, size)?, size.scale)
+        }
+        Format::Binary => {
+            let size = size(numeric::binary_scale(bytes));
+            (numeric::parse_binary(bytes, size)?, size.scale)
+        }
+    };
+    let digits = value.wrapping_abs().checked_ilog10().unwrap_or_default() as u8 + 1;
+    let precision = digits.max(scale.unsigned_abs());
+    Ok(match value.to_i128() {
+        Some(narrow) if precision <= DECIMAL128_MAX_PRECISION => {
+            ScalarValue::Decimal128(Some(narrow), precision, scale)
+        }
+        _ => ScalarValue::Decimal256(Some(value), DECIMAL256_MAX_PRECISION, scale),
+    })
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@ use std::io::Write;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use tarn_sql_tests::gap::gap;
 use tarn_sql_tests::server::{Folder, Server};
 
 fn command(server: &Server) -> Command {

@@ -1,0 +1,4 @@
+//! The functions of a GROUP BY, a file each.
+
+pub mod sum;
+mod total;
