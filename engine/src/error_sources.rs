@@ -4,7 +4,7 @@ use tarn_catalog::error::{CatalogError, ObjectKind};
 use tarn_udfs::error::{FunctionError, ModelError};
 
 use crate::automl::error::TrainError;
-use crate::error::PgError;
+use crate::error::{Culprit, PgError};
 use crate::postgres::types::error::ValueError;
 use crate::sqlstate::{self, SqlState};
 
@@ -65,11 +65,23 @@ impl From<TrainError> for PgError {
 }
 
 fn from_function(error: &FunctionError) -> PgError {
-    PgError {
+    let told = PgError {
         detail: error.detail.clone(),
         hint: error.hint.clone(),
         ..PgError::new(SqlState(error.sqlstate), error.message.clone())
+    };
+    match function_named(&error.message) {
+        Some(name) if told.code == sqlstate::UNDEFINED_FUNCTION => {
+            told.with_culprit(Culprit::Function(name.to_string()))
+        }
+        _ => told,
     }
+}
+
+/// `f` of `function f(…) does not exist`.
+fn function_named(message: &str) -> Option<&str> {
+    let (name, _) = message.strip_prefix("function ")?.split_once('(')?;
+    Some(name)
 }
 
 impl From<FunctionError> for PgError {
