@@ -57,6 +57,11 @@ fn context_of(mirror: Arc<Mirror>) -> SessionContext {
         .with_create_default_catalog_and_schema(false)
         .with_target_partitions(4);
     config.options_mut().sql_parser.dialect = datafusion::config::Dialect::PostgreSQL;
+    // As the server does: the sides of a UNION may differ in what can be NULL.
+    config
+        .options_mut()
+        .execution
+        .skip_physical_aggregate_schema_check = true;
     let state = SessionStateBuilder::new()
         .with_default_features()
         .with_config(config)

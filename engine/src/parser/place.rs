@@ -262,6 +262,6 @@ mod tests {
         assert_eq!(position("SELECT f, 'f(', s.f(1)", function()), Some(17));
         assert_eq!(position("SELECT F (1)", function()), Some(8));
         let operator = || about(Culprit::Operator("+".into()));
-        assert_eq!(position("SELECT '+', a\n + 1", operator()), Some(15));
+        assert_eq!(position("SELECT '+', a\n + 1", operator()), Some(16));
     }
 }

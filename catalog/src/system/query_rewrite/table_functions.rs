@@ -67,6 +67,9 @@ impl VisitorMut for TableFunctions {
                 )
             }
             // No table is partitioned, so no table has ancestors.
+            "pg_partition_ancestors" if names_more_than_one(&written) => {
+                nothing(&written, "0 AS relid, 0 AS ordinality")
+            }
             "pg_partition_ancestors" => nothing(&written, "0 AS relid"),
             "pg_partition_tree" => nothing(
                 &written,
@@ -138,6 +141,11 @@ fn derived(expr: Expr, alias: &Option<TableAlias>, name: &str) -> Option<TableFa
         }
     }
     Some(factor)
+}
+
+/// WITH ORDINALITY adds a column, which the alias names too.
+fn names_more_than_one(alias: &Option<TableAlias>) -> bool {
+    alias.as_ref().is_some_and(|alias| alias.columns.len() > 1)
 }
 
 /// `(SELECT columns WHERE false) AS alias`
