@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::device::DeviceError;
+
 /// An option outside its range, named as the user spelled it.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("option \"{name}\" {reason}; allowed: {range}")]
@@ -204,6 +206,9 @@ pub enum GpuError {
     /// The model bytes can't be read.
     #[error("the model can't be read: {0}")]
     Decode(#[from] DecodeError),
+    /// A GPU was asked for and can't give the answer.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// A thread pool of the asked size could not be started.
     #[error("{threads} threads could not be started: {reason}")]
     Threads {

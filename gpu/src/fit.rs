@@ -12,7 +12,7 @@ use crate::linear::{self, CheckedLinearOptions};
 use crate::logistic::{self, CheckedLogisticOptions};
 use crate::matrix::{Dataset, FitRows};
 use crate::model::{Model, Prediction};
-use crate::trees::{self, CheckedTreesOptions, TreesScratch};
+use crate::trees::{self, CheckedTreesOptions, TreesFit, TreesScratch};
 
 /// A learner with its checked options.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,6 +72,16 @@ pub struct Fit {
     pub seed: u64,
 }
 
+impl Fit {
+    /// The rows as learners take them.
+    pub(crate) fn rows(&self) -> FitRows<'_> {
+        FitRows {
+            train: &self.train,
+            valid: &self.valid,
+        }
+    }
+}
+
 /// What a fit gives.
 #[derive(Debug, Clone)]
 pub struct FitOutcome {
@@ -113,6 +123,14 @@ pub fn fit_one(
         rounds_max: 1,
     })?;
     let learned = learn(fit, control, scratch, parallel)?;
+    complete(fit, learned, 0.0).map(|outcome| FitOutcome {
+        seconds: started.elapsed().as_secs_f64(),
+        ..outcome
+    })
+}
+
+/// Adds the answers for the held-out rows to what a learner found on any device.
+pub(crate) fn complete(fit: &Fit, learned: Learned, seconds: f64) -> Result<FitOutcome, GpuError> {
     let features = fit.data.features();
     let held_out = learned.model.predict_rows(features, &fit.valid)?;
     let importance = learned.model.importance(features.columns().len());
@@ -123,12 +141,12 @@ pub fn fit_one(
         valid_loss: learned.valid_loss,
         held_out,
         importance,
-        seconds: started.elapsed().as_secs_f64(),
+        seconds,
     })
 }
 
 /// What every learner answers.
-struct Learned {
+pub(crate) struct Learned {
     model: Model,
     rounds: u32,
     train_loss: Vec<f64>,
@@ -146,6 +164,17 @@ impl Learned {
     }
 }
 
+impl From<TreesFit> for Learned {
+    fn from(trees: TreesFit) -> Self {
+        let (train_loss, valid_loss) = (trees.train_loss, trees.valid_loss);
+        Self {
+            train_loss,
+            valid_loss,
+            ..Self::new(Model::Trees(trees.model), trees.rounds)
+        }
+    }
+}
+
 fn learn(
     fit: &Fit,
     control: &Control,
@@ -153,10 +182,7 @@ fn learn(
     parallel: bool,
 ) -> Result<Learned, GpuError> {
     let data = fit.data.as_ref();
-    let rows = FitRows {
-        train: &fit.train,
-        valid: &fit.valid,
-    };
+    let rows = fit.rows();
     match &fit.learner {
         Learner::Trees(options) => {
             let trees = trees::fit(
@@ -168,13 +194,7 @@ fn learn(
                 &mut scratch.trees,
                 parallel,
             )?;
-            let (train_loss, valid_loss) = (trees.train_loss, trees.valid_loss);
-            let learned = Learned::new(Model::Trees(trees.model), trees.rounds);
-            Ok(Learned {
-                train_loss,
-                valid_loss,
-                ..learned
-            })
+            Ok(trees.into())
         }
         Learner::Linear(options) => {
             let linear = linear::fit(data, rows, options, fit.seed, control)?;
@@ -260,16 +280,21 @@ pub fn fit_each(
         worker(false);
         return Ok(());
     }
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
+    let pool = pool(threads)?;
+    // A broadcast gives every thread exactly one worker, so that a thread that waits inside a large fit helps that fit
+    // instead of starting another.
+    pool.broadcast(|_| worker(true));
+    Ok(())
+}
+
+/// Threads for a list of fits.
+pub(crate) fn pool(threads: usize) -> Result<rayon::ThreadPool, GpuError> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads.max(1))
         .thread_name(|index| format!("fit-{index}"))
         .build()
         .map_err(|error| GpuError::Threads {
             threads,
             reason: error.to_string(),
-        })?;
-    // A broadcast gives every thread exactly one worker, so that a thread that waits inside a large fit helps that fit
-    // instead of starting another.
-    pool.broadcast(|_| worker(true));
-    Ok(())
+        })
 }

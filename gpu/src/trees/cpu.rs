@@ -1,28 +1,27 @@
-//! How does a whole fit run on the CPU? Rounds of: gradients, fixed point, one tree per output, exact leaf values from
-//! f64 sums, new scores; held-out rows get their scores along the way and decide when to stop.
+//! How does a whole fit run on the CPU? Rounds of: gradients, fixed point, one tree per output, leaf values from wide
+//! sums, new scores; held-out rows get their scores along the way and decide when to stop.
 
 use super::bins::Grid;
 use super::encode::{EncodeInput, Encoded, encode};
-use super::grow::{Grower, Leaf, Order, TreeRules};
+use super::grow::{Grower, Leaf, TreeRules};
 use super::histogram::{Quantiser, pack_pair, pack_unit};
-use super::model::{ColumnKind, TREE_NODES_MAX, TreesModel};
+use super::model::TreesModel;
 use super::objective;
-use super::options::{CheckedTreesOptions, Growth, Mode, Objective};
+use super::options::{CheckedTreesOptions, Mode, Objective};
 use super::record::Recorder;
-use super::sides::{Plan, SideRows};
+use super::rules::{columns_wanted, order, softmax_factor};
+use super::sides::{Plan, SideRows, canonical};
 use super::split::{SplitRules, leaf_value};
+use super::sums::{LeafScale, sum_listed, sum_pairs};
 use crate::control::{Control, Progress};
-use crate::error::{DataError, GpuError};
+use crate::error::GpuError;
 use crate::instructions::Instructions;
-use crate::matrix::{Column, Dataset, FitRows};
+use crate::matrix::{Dataset, FitRows};
 use crate::metric::weighted_quantile;
 use crate::random::{Stream, draw, unit};
 
 /// Rows × features above which one fit may use every thread of its pool.
 const PARALLEL_CELLS_MIN: usize = 400_000;
-/// Leaves of one tree at most.
-const LEAVES_MAX: usize = TREE_NODES_MAX.div_ceil(2);
-
 /// Working memory of fits, kept by each worker from one fit to the next.
 #[derive(Debug, Default)]
 pub struct TreesScratch {
@@ -89,13 +88,7 @@ pub(crate) fn fit_with(
     parallel: bool,
 ) -> Result<TreesFit, GpuError> {
     let plan = Plan::new(data, options)?;
-    let mut all = data.canonical_rows(rows.train)?;
-    let train_rows = all.len();
-    if train_rows == 0 {
-        return Err(DataError::NoRows.into());
-    }
-    all.extend(data.canonical_rows(rows.valid)?);
-    check_labels(data, &all, plan.objective)?;
+    let (all, train_rows) = canonical(data, rows, plan.objective)?;
     let parallel = parallel && all.len() * data.features().columns().len() >= PARALLEL_CELLS_MIN;
     control.checkpoint(Progress {
         rounds_done: 0,
@@ -115,23 +108,6 @@ pub(crate) fn fit_with(
     );
     run.rounds(control)?;
     Ok(run.finish(data))
-}
-
-fn check_labels(data: &Dataset, rows: &[u32], objective: Objective) -> Result<(), DataError> {
-    if !matches!(objective, Objective::Poisson | Objective::Tweedie { .. }) {
-        return Ok(());
-    }
-    for &row in rows {
-        let value = data.labels()[row as usize];
-        if value < 0.0 {
-            return Err(DataError::LabelNegative {
-                objective: objective.name(),
-                row: row as usize,
-                value,
-            });
-        }
-    }
-    Ok(())
 }
 
 /// One fit under way.
@@ -310,9 +286,7 @@ impl<'a> Run<'a> {
     /// Draws the tree's columns; `true` when it does not see them all.
     fn draw_columns(&mut self, round: u32) -> bool {
         let count = self.encoded.features.len();
-        let wanted = (self.options.column_fraction * count as f64)
-            .ceil()
-            .max(1.0) as usize;
+        let wanted = columns_wanted(self.options, count);
         if wanted >= count {
             return false;
         }
@@ -333,19 +307,10 @@ impl<'a> Run<'a> {
         true
     }
 
-    /// Factor on the hessian of softmax.
-    fn softmax_factor(&self) -> f64 {
-        let classes = self.plan.outputs as f64;
-        match self.options.softmax_factor {
-            0.0 => classes / (classes - 1.0).max(1.0),
-            factor => factor,
-        }
-    }
-
     /// Gradients of one output in fixed point; `None` when they are all rounding.
     fn quantise(&mut self, output: usize) -> Option<Quantiser> {
         let rows = self.train.rows;
-        let softmax_factor = self.softmax_factor();
+        let softmax_factor = softmax_factor(self.options, &self.plan);
         let bootstraps = self.bootstraps();
         let span = output * rows..(output + 1) * rows;
         let TreesScratch {
@@ -441,22 +406,7 @@ impl<'a> Run<'a> {
 
     fn tree_rules(&self, round: u32, output: usize, scales: &Quantiser) -> TreeRules {
         let options = self.options;
-        let asked = if options.max_leaves == 0 {
-            LEAVES_MAX
-        } else {
-            options.max_leaves as usize
-        };
-        let depth_max = if options.max_depth == 0 {
-            usize::MAX
-        } else {
-            options.max_depth as usize
-        };
-        let depth_caps = options.max_leaves == 0 && depth_max <= 15;
-        let order = match options.growth {
-            _ if depth_caps => Order::Newest,
-            Growth::Leaf if options.max_leaves != 0 => Order::LargestGain,
-            _ => Order::Oldest,
-        };
+        let (order, leaves_max, depth_max) = order(options);
         // Fixed-point gains are real gains times gradient_scale² / hessian_scale.
         let gain_unit = scales.gradient_scale * scales.gradient_scale / scales.hessian_scale;
         let split = SplitRules {
@@ -471,7 +421,7 @@ impl<'a> Run<'a> {
         let random_cuts = options.mode == Mode::ExtraTrees;
         TreeRules {
             order,
-            leaves_max: asked.min(LEAVES_MAX),
+            leaves_max,
             depth_max,
             split,
             scalar: random_cuts
@@ -489,7 +439,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Sets leaf values from the true gradients, in f64 and canonical order, which repairs the fixed point's rounding.
+    /// Sets leaf values from the true gradients in wide fixed point, which repairs the rounding of the histograms and
+    /// gives the same sums in any order.
     fn set_leaves(&mut self, scales: &Quantiser) {
         let options = self.options;
         let factor = if self.plan.averaged {
@@ -501,6 +452,15 @@ impl<'a> Run<'a> {
             && self.train.weights.is_none()
             && !self.bootstraps();
         let bound_unit = scales.hessian_scale / scales.gradient_scale;
+        let gradient_scale = LeafScale::new(scales.gradient_scale);
+        let hessian_scale = LeafScale::new(scales.hessian_scale);
+        let total = |scale: LeafScale, values: &[f64], rows: &[u32]| {
+            scale.value(
+                rows.iter()
+                    .map(|&row| scale.units(values[row as usize]))
+                    .sum(),
+            )
+        };
         let TreesScratch {
             grower,
             gradients,
@@ -510,11 +470,11 @@ impl<'a> Run<'a> {
         } = &mut *self.scratch;
         for leaf in &grower.leaves {
             let rows = &grower.rows[leaf.rows.0..leaf.rows.1];
-            let g: f64 = rows.iter().map(|&row| gradients[row as usize]).sum();
-            let h: f64 = if units {
+            let g = total(gradient_scale, gradients, rows);
+            let h = if units {
                 rows.len() as f64
             } else {
-                rows.iter().map(|&row| hessians[row as usize]).sum()
+                total(hessian_scale, hessians, rows)
             };
             let bounds = (leaf.bounds.0 * bound_unit, leaf.bounds.1 * bound_unit);
             let value = match objective::leaf_quantile(self.plan.objective) {
@@ -576,22 +536,9 @@ impl<'a> Run<'a> {
 
     fn finish(mut self, data: &Dataset) -> TreesFit {
         self.recorder.truncate(self.rounds_kept * self.plan.outputs);
-        let columns = data.features().columns();
-        let kind = |column: &Column| match column {
-            Column::Numeric(_) => ColumnKind::Numeric,
-            Column::Categorical { .. } => ColumnKind::Categorical,
-        };
-        let model = TreesModel {
-            columns: columns.iter().map(kind).collect(),
-            link: self.plan.link,
-            classes: self.plan.classes,
-            base: self.base,
-            tables: self.encoded.tables.clone(),
-            importance: self.recorder.importance(columns.len()),
-            inputs: self.recorder.inputs,
-            trees: self.recorder.trees,
-            nodes: self.recorder.nodes,
-        };
+        let model = self
+            .recorder
+            .model(data, &self.plan, self.base, self.encoded);
         TreesFit {
             model,
             rounds: self.rounds_kept as u32,
@@ -603,13 +550,15 @@ impl<'a> Run<'a> {
 
 /// Sums of |gradient| and hessian over the rows of the sample.
 fn magnitudes(g: &[f64], h: &[f64], bag: &[u32], units: bool) -> (f64, f64) {
-    let g_sum = bag.iter().map(|&row| g[row as usize].abs()).sum();
-    let h_sum = if units {
-        bag.len() as f64
-    } else {
-        bag.iter().map(|&row| h[row as usize]).sum()
+    let whole = bag.len() == g.len();
+    let sum = |values: &[f64]| {
+        if whole {
+            sum_pairs(values, values, |value, _| value.abs())
+        } else {
+            sum_listed(bag, |row| values[row].abs())
+        }
     };
-    (g_sum, h_sum)
+    (sum(g), if units { bag.len() as f64 } else { sum(h) })
 }
 
 /// Poisson(1) by inversion of its distribution function.

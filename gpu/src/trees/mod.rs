@@ -5,6 +5,9 @@
 //! scores with it. The same rows give the same bytes on any number of threads, with any instruction set and in any order.
 
 mod bins;
+pub(crate) mod boost;
+#[cfg(test)]
+mod boost_tests;
 mod categories;
 mod cpu;
 mod encode;
@@ -16,9 +19,11 @@ mod options;
 mod predict;
 mod random_cuts;
 mod record;
+mod rules;
 mod scan;
 mod sides;
 mod split;
+mod sums;
 #[cfg(test)]
 mod tests;
 

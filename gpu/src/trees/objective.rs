@@ -1,6 +1,7 @@
 //! What does a leaf minimise? Starting scores, gradients, hessians and losses of each objective.
 
 use super::options::Objective;
+use super::sums::{sum_pairs, sum_rows};
 use crate::instructions::{Instructions, per_instruction_set};
 use crate::math::{exp, ln, sigmoid, softplus};
 use crate::metric::weighted_quantile;
@@ -205,25 +206,12 @@ pub(crate) fn probabilities(scores: &[f64], outputs: usize, out: &mut [f64]) {
 
 #[inline(always)]
 fn squared_loss_body(labels: &[f64], scores: &[f64]) -> f64 {
-    // Four running sums let the additions overlap; their order is part of the definition.
-    let mut sums = [0.0f64; 4];
-    for (y, s) in labels.chunks(4).zip(scores.chunks(4)) {
-        for lane in 0..y.len() {
-            sums[lane] += (s[lane] - y[lane]) * (s[lane] - y[lane]);
-        }
-    }
-    (sums[0] + sums[1]) + (sums[2] + sums[3])
+    sum_pairs(labels, scores, |y, s| (s - y) * (s - y))
 }
 
 #[inline(always)]
 fn logistic_loss_body(labels: &[f64], scores: &[f64]) -> f64 {
-    let mut sums = [0.0f64; 4];
-    for (y, s) in labels.chunks(4).zip(scores.chunks(4)) {
-        for lane in 0..y.len() {
-            sums[lane] += softplus(s[lane]) - y[lane] * s[lane];
-        }
-    }
-    (sums[0] + sums[1]) + (sums[2] + sums[3])
+    sum_pairs(labels, scores, |y, s| softplus(s) - y * s)
 }
 
 per_instruction_set! {
@@ -252,9 +240,9 @@ pub(crate) fn loss(
         (Objective::Squared, None) => squared_loss(set, targets.labels, scores),
         (Objective::Logistic, None) => logistic_loss(set, targets.labels, scores),
         (Objective::Softmax, _) => softmax_loss(outputs, targets, scores),
-        _ => (0..rows)
-            .map(|row| targets.weight(row) * row_loss(objective, targets.labels[row], scores[row]))
-            .sum(),
+        _ => sum_rows(rows, |row| {
+            targets.weight(row) * row_loss(objective, targets.labels[row], scores[row])
+        }),
     };
     let mean = sum / total_weight;
     if objective == Objective::Squared {
@@ -266,15 +254,13 @@ pub(crate) fn loss(
 
 fn softmax_loss(outputs: usize, targets: Targets, scores: &[f64]) -> f64 {
     let rows = targets.labels.len();
-    let mut sum = 0.0;
-    for row in 0..rows {
+    sum_rows(rows, |row| {
         let at = |class: usize| scores[class * rows + row];
         let top = (0..outputs).map(at).fold(f64::NEG_INFINITY, f64::max);
         let total: f64 = (0..outputs).map(|class| exp(at(class) - top)).sum();
         let label = (targets.labels[row] as usize).min(outputs - 1);
-        sum += targets.weight(row) * (ln(total) + top - at(label));
-    }
-    sum
+        targets.weight(row) * (ln(total) + top - at(label))
+    })
 }
 
 fn row_loss(objective: Objective, y: f64, s: f64) -> f64 {

@@ -2,9 +2,11 @@
 //! computes.
 
 use super::bins::{Feature, Scale, Source};
+use super::encode::Encoded;
 use super::grow::Grower;
-use super::model::{Input, MissingSide, Node, Tree};
-use crate::matrix::MISSING_LEVEL;
+use super::model::{ColumnKind, Input, MissingSide, Node, Tree, TreesModel};
+use super::sides::Plan;
+use crate::matrix::{Column, Dataset, MISSING_LEVEL};
 
 /// The model under construction.
 pub(crate) struct Recorder {
@@ -102,6 +104,32 @@ impl Recorder {
             start: start as u32,
             depth,
         });
+    }
+
+    /// The model of the recorded trees.
+    pub(crate) fn model(
+        self,
+        data: &Dataset,
+        plan: &Plan,
+        base: Vec<f64>,
+        encoded: &Encoded,
+    ) -> TreesModel {
+        let columns = data.features().columns();
+        let kind = |column: &Column| match column {
+            Column::Numeric(_) => ColumnKind::Numeric,
+            Column::Categorical { .. } => ColumnKind::Categorical,
+        };
+        TreesModel {
+            columns: columns.iter().map(kind).collect(),
+            link: plan.link,
+            classes: plan.classes,
+            base,
+            tables: encoded.tables.clone(),
+            importance: self.importance(columns.len()),
+            inputs: self.inputs,
+            trees: self.trees,
+            nodes: self.nodes,
+        }
     }
 
     /// Cut and input number of a split in the model's terms.

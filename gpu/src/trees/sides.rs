@@ -6,7 +6,7 @@ use super::objective::{self, Targets};
 use super::options::{CheckedTreesOptions, Mode, Objective};
 use crate::error::DataError;
 use crate::instructions::Instructions;
-use crate::matrix::{Dataset, Task};
+use crate::matrix::{Dataset, FitRows, Task};
 
 /// What is minimised and what comes out, decided once per fit.
 #[derive(Debug, Clone, Copy)]
@@ -62,6 +62,39 @@ impl Plan {
             _ => None,
         }
     }
+}
+
+/// Training rows in canonical order, then held-out rows; and how many are training rows.
+pub(crate) fn canonical(
+    data: &Dataset,
+    rows: FitRows,
+    objective: Objective,
+) -> Result<(Vec<u32>, usize), DataError> {
+    let mut all = data.canonical_rows(rows.train)?;
+    let train_rows = all.len();
+    if train_rows == 0 {
+        return Err(DataError::NoRows);
+    }
+    all.extend(data.canonical_rows(rows.valid)?);
+    check_labels(data, &all, objective)?;
+    Ok((all, train_rows))
+}
+
+fn check_labels(data: &Dataset, rows: &[u32], objective: Objective) -> Result<(), DataError> {
+    if !matches!(objective, Objective::Poisson | Objective::Tweedie { .. }) {
+        return Ok(());
+    }
+    for &row in rows {
+        let value = data.labels()[row as usize];
+        if value < 0.0 {
+            return Err(DataError::LabelNegative {
+                objective: objective.name(),
+                row: row as usize,
+                value,
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Labels, weights and scores of one side of the split, rows in canonical order.

@@ -1,0 +1,146 @@
+//! Is a list of fits faster on the GPU? Counted steps times constants. The CPU's constants come from measured fits
+//! (`docs/BENCHMARKS.md`); the GPU's are computed from datasheets and wait for a measurement.
+
+use crate::fit::{Fit, Learner};
+use crate::trees::TreesOptions;
+
+/// CPU: one row and column counted, one candidate judged, one row moved to a child.
+const CPU_COUNT_NS: f64 = 0.4;
+const CPU_JUDGE_NS: f64 = 0.5;
+const CPU_MOVE_NS: f64 = 4.0;
+/// GPU, per block: one row and column counted, one candidate judged, one level of one tree waited for.
+const GPU_COUNT_NS: f64 = 0.25;
+const GPU_JUDGE_NS: f64 = 0.5;
+const GPU_LEVEL_NS: f64 = 12_000.0;
+/// Blocks that a multiprocessor runs at once.
+const GPU_BLOCKS: f64 = 2.0;
+/// Starting a launch, and the way there and back per byte.
+const GPU_LAUNCH_NS: f64 = 2e6;
+const GPU_BYTE_NS: f64 = 0.1;
+/// The CPU bins the rows and reads the trees of either device's fits: per value, and per node.
+const HOST_VALUE_NS: f64 = 20.0;
+const HOST_NODE_NS: f64 = 30.0;
+/// How much faster the GPU must seem: a wrong guess for the CPU costs less.
+const GPU_ADVANTAGE_MIN: f64 = 1.3;
+
+/// Steps of one fit.
+struct Steps {
+    counted: f64,
+    judged: f64,
+    moved: f64,
+    levels: f64,
+    values: f64,
+    nodes: f64,
+}
+
+fn steps(fit: &Fit, options: &TreesOptions) -> Steps {
+    let rows = fit.train.len() as f64;
+    let all_rows = rows + fit.valid.len() as f64;
+    let columns = fit.data.features().columns().len() as f64;
+    let bins = match options.max_bins {
+        0 => (rows / 8.0).clamp(16.0, 64.0),
+        bins => f64::from(bins),
+    };
+    let depth = f64::from(if options.max_depth == 0 {
+        8
+    } else {
+        options.max_depth.min(12)
+    });
+    let leaf_rows = f64::from(options.min_rows.max(1));
+    let nodes = (2f64.powf(depth) - 1.0).min(rows / leaf_rows).max(1.0);
+    let trees = f64::from(options.rounds);
+    Steps {
+        counted: trees * rows * columns * depth,
+        judged: trees * nodes * columns * bins,
+        moved: trees * all_rows * depth,
+        levels: trees * depth,
+        values: all_rows * columns,
+        nodes: trees * 2.0 * nodes,
+    }
+}
+
+/// Guessed seconds of boosted trees on the CPU and on a GPU.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Estimate {
+    pub(crate) cpu_seconds: f64,
+    pub(crate) gpu_seconds: f64,
+}
+
+impl Estimate {
+    /// For a list that runs on `threads` threads, or on a GPU of `processors` multiprocessors beside them.
+    pub(crate) fn new<'a>(
+        fits: impl Iterator<Item = &'a Fit>,
+        threads: usize,
+        processors: u32,
+    ) -> Self {
+        let (mut cpu, mut host, mut blocks, mut bytes) = (0.0, 0.0, 0.0, 0.0);
+        let mut longest = 0.0f64;
+        for fit in fits {
+            let Learner::Trees(options) = &fit.learner else {
+                continue;
+            };
+            let steps = steps(fit, options);
+            let binned = steps.values * HOST_VALUE_NS;
+            // Every other level is counted on average, since siblings are subtracted.
+            let counted = steps.counted * 0.5 * CPU_COUNT_NS;
+            cpu += binned + counted + steps.judged * CPU_JUDGE_NS + steps.moved * CPU_MOVE_NS;
+            host += binned + steps.nodes * HOST_NODE_NS;
+            let block = steps.counted * GPU_COUNT_NS
+                + steps.judged * GPU_JUDGE_NS
+                + steps.levels * GPU_LEVEL_NS;
+            blocks += block;
+            longest = longest.max(block);
+            bytes += steps.values + 16.0 * steps.nodes;
+        }
+        let threads = threads.max(1) as f64;
+        let parallel = f64::from(processors.max(1)) * GPU_BLOCKS;
+        let gpu =
+            GPU_LAUNCH_NS + host / threads + bytes * GPU_BYTE_NS + longest.max(blocks / parallel);
+        Self {
+            cpu_seconds: cpu / threads * 1e-9,
+            gpu_seconds: gpu * 1e-9,
+        }
+    }
+
+    /// Whether the GPU is worth it.
+    pub(crate) fn favours_gpu(&self) -> bool {
+        self.gpu_seconds * GPU_ADVANTAGE_MIN < self.cpu_seconds
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::matrix::{Column, Dataset, Matrix, Task};
+
+    fn fits(count: usize, rows: usize) -> Vec<Fit> {
+        let columns = vec![Column::Numeric(vec![0.0; rows]); 20];
+        let data = Dataset::new(
+            Matrix::new(columns, rows).unwrap(),
+            vec![0.0; rows],
+            None,
+            vec![0; rows],
+            Task::Regression,
+        );
+        let fit = Fit {
+            data: Arc::new(data.unwrap()),
+            train: (0..rows as u32).collect(),
+            valid: Arc::from([]),
+            learner: Learner::Trees(TreesOptions::xgboost_defaults().check().unwrap()),
+            seed: 0,
+        };
+        vec![fit; count]
+    }
+
+    #[test]
+    fn many_fits_favour_the_gpu_and_one_does_not() {
+        let estimate = |count, rows| Estimate::new(fits(count, rows).iter(), 2, 132);
+        assert!(estimate(1_000, 500).favours_gpu());
+        assert!(!estimate(1, 500).favours_gpu());
+        assert!(!estimate(2, 20).favours_gpu());
+        let (one, many) = (estimate(1, 500), estimate(100, 500));
+        assert!((many.cpu_seconds / one.cpu_seconds - 100.0).abs() < 1e-6);
+    }
+}

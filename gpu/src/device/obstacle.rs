@@ -1,0 +1,43 @@
+//! Why can't a fit run on the GPU? One answer per thing that only the CPU does.
+
+use thiserror::Error;
+
+/// What a GPU does not fit; the CPU does.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Obstacle {
+    /// Another learner than boosted trees.
+    #[error("learner {learner} runs on the CPU only")]
+    Learner {
+        /// Name of the learner.
+        learner: &'static str,
+    },
+    /// Trees whose next split is that of the largest gain.
+    #[error("growth = leaf runs on the CPU only; growth = depth is fitted on a GPU")]
+    LeafGrowth,
+    /// Forests and extra-trees.
+    #[error("averages of trees run on the CPU only")]
+    Averaged,
+    /// Columns drawn for each node.
+    #[error("node_column_fraction below 1 runs on the CPU only")]
+    NodeColumns,
+    /// Monotone constraints.
+    #[error("monotone constraints run on the CPU only")]
+    Monotone,
+    /// A limit on leaf values.
+    #[error("max_delta_step runs on the CPU only")]
+    StepLimit,
+    /// Leaves that are set to a quantile of their rows.
+    #[error("objective {objective} runs on the CPU only")]
+    LeafQuantile {
+        /// Name of the objective.
+        objective: &'static str,
+    },
+    /// A fit whose rows and histograms exceed the memory of the GPU.
+    #[error("the fit needs {needed} bytes of GPU memory; {available} are there")]
+    TooLarge {
+        /// Bytes that the fit needs.
+        needed: u64,
+        /// Bytes that fits may take.
+        available: u64,
+    },
+}

@@ -1,0 +1,345 @@
+/* How does a block grow one tree? As `grow.rs`, level by level, with the arithmetic of `histogram.rs`, `scan.rs` and
+   `split.rs`. */
+#ifndef TARN_BOOST_TREE_H
+#define TARN_BOOST_TREE_H
+
+#include "boost_fit.h"
+
+DEVICE int can_split(const Fit *fit, u32 depth, u32 node) {
+    const FitTask *t = fit->task;
+    f64 rows = (f64)fit->node_rows[node];
+    return (t->depth_max == 0 || depth < t->depth_max) && rows >= 2.0 &&
+           rows >= 2.0 * (f64)t->min_rows &&
+           (f64)fit->node_h[node] >= 2.0 * fit->state->min_hessian;
+}
+
+/* Starts a node's entries in the tables; for one thread. */
+DEVICE void plant(const Fit *fit, u32 node, i32 g, i32 h, u32 flags) {
+    fit->node_g[node] = g;
+    fit->node_h[node] = h;
+    fit->node_rows[node] = 0;
+    fit->split[node] = flags;
+    fit->left[node] = 0;
+    fit->histogram[node] = NO_SLOT;
+    fit->leaf_g[node] = 0;
+    if (!fit->task->units) fit->leaf_h[node] = 0;
+}
+
+/* Gives the nodes of a level that may split their turns; for one thread. */
+DEVICE void queue_level(const Fit *fit, u32 level, u32 end, u32 depth) {
+    BlockState *state = fit->state;
+    u32 slots = 0;
+    if (state->leaves < fit->task->leaves_max && fit->task->blocks > 0) {
+        for (u32 node = level; node < end; node++) {
+            if (!can_split(fit, depth, node)) continue;
+            fit->slot_node[slots] = node;
+            fit->histogram[node] = slots++;
+        }
+    }
+    state->level = level;
+    state->level_end = end;
+    state->depth = depth;
+    state->slots = slots;
+}
+
+DEVICE ScanTotals scan_totals(const Fit *fit, u32 node) {
+    const BlockState *state = fit->state;
+    f64 h = (f64)fit->node_h[node], weight = h + state->l2;
+    u32 rows = fit->node_rows[node];
+    f64 by_rows = (f64)fit->task->min_rows * h / (f64)(rows > 1 ? rows : 1);
+    f64 floor = ceil(largest(largest(by_rows, state->min_hessian), 1.0));
+    ScanTotals totals;
+    totals.g = fit->node_g[node];
+    totals.h = fit->node_h[node];
+    totals.floor = floor < 2147483647.0 ? (i32)floor : 2147483647;
+    totals.l1 = (f32)state->l1 * GRADIENT_UNIT;
+    totals.h_factor = (f32)(1.0 / weight);
+    totals.h_shift = (f32)(state->l2 / weight);
+    totals.penalised_shift = (f32)((state->l2 + state->category_l2) / weight);
+    f32 whole = (f32)totals.g * GRADIENT_UNIT;
+    whole = whole < 0.0f ? -whole : whole;
+    if (state->l1 > 0.0) whole = whole - totals.l1 > 0.0f ? whole - totals.l1 : 0.0f;
+    totals.parent = whole * whole;
+    return totals;
+}
+
+DEVICE f32 shrunk(int shrinks, i32 units, f32 l1) {
+    f32 g = (f32)units * GRADIENT_UNIT;
+    if (!shrinks) return g;
+    g = (g < 0.0f ? -g : g) - l1;
+    return g > 0.0f ? g : 0.0f;
+}
+
+/* Improvement of a left side, as in `scan.rs`; 0 when it must not be. */
+DEVICE f32 candidate_gain(const ScanTotals *totals, int shrinks, f32 shift, i32 gl, i32 hl) {
+    i32 gr = (i32)((u32)totals->g - (u32)gl), hr = (i32)((u32)totals->h - (u32)hl);
+    if (hl < totals->floor || hr < totals->floor) return 0.0f;
+    f32 a = shrunk(shrinks, gl, totals->l1), b = shrunk(shrinks, gr, totals->l1);
+    f32 wl = (f32)hl * totals->h_factor + shift;
+    f32 wr = (f32)hr * totals->h_factor + shift;
+    f32 gain = (a * a * wr + b * b * wl) / (wl * wr);
+    return gain > totals->parent ? gain : 0.0f;
+}
+
+/* Orders candidates by gain; among equals the lower feature, missing on the right, the lower bin. */
+DEVICE u64 candidate_key(f32 gain, u32 feature, u32 missing_left, u32 bin) {
+    return (u64)bits_of_f32(gain) << 32 | (0xffffffffu - (feature << 9 | missing_left << 8 | bin));
+}
+
+/* Counts the rows of the nodes in turns `first..first + count`. */
+DEVICE void count_rows(const Fit *fit, i32 *sums, u32 first, u32 count) {
+    const FitTask *t = fit->task;
+    u32 len = t->histogram_len, entries = count * len, level = fit->state->level;
+    i32 *sums_h = sums + (u64)t->histograms * len;
+    u64 rows = (u64)t->rows_train + t->rows_valid;
+    for (u32 i = threadIdx.x; i < entries; i += blockDim.x) {
+        sums[i] = 0;
+        sums_h[i] = 0;
+    }
+    __syncthreads();
+    for (u32 index = 0; index < t->blocks; index++) {
+        Block block = block_at(fit, index);
+        const u8 *bins = fit->bins + 8 * rows * index;
+        for (u32 i = threadIdx.x; i < 8 * t->rows_train; i += blockDim.x) {
+            u32 row = i >> 3, lane = i & 7, node = fit->row_node[row];
+            i32 h = fit->packed_h[row];
+            if (node < level || h == 0 || lane >= block.lanes) continue;
+            u32 turn = fit->histogram[node] - first;
+            if (turn >= count) continue;
+            if (t->columns_wanted < t->features && !fit->allowed[8 * index + lane]) continue;
+            u32 at = turn * len + block.offset + 8 * (u32)bins[i] + lane;
+            atomicAdd(&sums[at], fit->packed_g[row]);
+            atomicAdd(&sums_h[at], h);
+        }
+    }
+    __syncthreads();
+}
+
+/* Turns the bins of ordered features into running sums; bin 0 stays what is missing. */
+DEVICE void add_up(const Fit *fit, i32 *sums, u32 count) {
+    const FitTask *t = fit->task;
+    u32 len = t->histogram_len, slots = 8 * t->blocks;
+    i32 *sums_h = sums + (u64)t->histograms * len;
+    for (u32 i = threadIdx.x; i < count * slots; i += blockDim.x) {
+        u32 turn = i / slots, slot = i % slots;
+        Block block = block_at(fit, slot >> 3);
+        if (block.flags & BLOCK_LEVELS || (slot & 7) >= block.lanes) continue;
+        u32 at = turn * len + block.offset + (slot & 7);
+        i32 g = 0, h = 0;
+        for (u32 bin = 1; bin < block.bins; bin++) {
+            g += sums[at + 8 * bin];
+            h += sums_h[at + 8 * bin];
+            sums[at + 8 * bin] = g;
+            sums_h[at + 8 * bin] = h;
+        }
+    }
+    __syncthreads();
+}
+
+/* Judges every candidate of the nodes in turns `first..first + count`. */
+DEVICE void judge(const Fit *fit, const i32 *sums, u32 first, u32 count) {
+    const FitTask *t = fit->task;
+    u32 len = t->histogram_len;
+    const i32 *sums_h = sums + (u64)t->histograms * len;
+    int shrinks = fit->state->l1 > 0.0;
+    for (u32 index = 0; index < t->blocks; index++) {
+        Block block = block_at(fit, index);
+        u32 entries = 8 * block.bins, levels = block.flags & BLOCK_LEVELS;
+        for (u32 i = threadIdx.x; i < count * entries; i += blockDim.x) {
+            u32 turn = i / entries, entry = i % entries, lane = entry & 7, bin = entry >> 3;
+            u32 slot = 8 * index + lane;
+            if (lane >= block.lanes || (bin == 0 && !levels)) continue;
+            if (t->columns_wanted < t->features && !fit->allowed[slot]) continue;
+            const ScanTotals *totals = &fit->totals[first + turn];
+            if ((i64)totals->floor * 2 > (i64)totals->h) continue;
+            f32 shift = block.flags & BLOCK_PENALISED ? totals->penalised_shift : totals->h_shift;
+            u32 zero = turn * len + block.offset + lane, at = zero + 8 * bin;
+            i32 g = sums[at], h = sums_h[at], h_missing = sums_h[zero];
+            u32 feature = fit->slot_features[slot];
+            u64 key = 0;
+            f32 gain = candidate_gain(totals, shrinks, shift, g, h);
+            if (gain > 0.0f) key = candidate_key(gain, feature, 0, bin);
+            if (h_missing != 0 && bin > 0) {
+                f32 other = candidate_gain(totals, shrinks, shift, g + sums[zero], h + h_missing);
+                if (other > gain) key = candidate_key(other, feature, 1, bin);
+            }
+            u64 *best = &fit->best[first + turn];
+            if (key > PEEK(best)) atomicMax(best, key);
+        }
+    }
+    __syncthreads();
+}
+
+DEVICE f64 shrink(f64 g, f64 l1) {
+    return copysign(1.0, g) * largest(magnitude(g) - l1, 0.0);
+}
+
+/* Judges the best candidate of a turn once more, in f64. */
+DEVICE void confirm(const Fit *fit, const i32 *sums, u32 first, u32 turn) {
+    const FitTask *t = fit->task;
+    const BlockState *state = fit->state;
+    u32 len = t->histogram_len, at_slot = first + turn, node = fit->slot_node[at_slot];
+    const i32 *sums_h = sums + (u64)t->histograms * len;
+    u64 key = fit->best[at_slot];
+    fit->slot_gain[at_slot] = 0.0;
+    if (key == 0) return;
+    u32 choice = 0xffffffffu - (u32)key, bin = choice & 255, missing_left = choice >> 8 & 1;
+    u32 slot = fit->feature_slots[choice >> 9];
+    Block block = block_at(fit, slot >> 3);
+    u32 zero = turn * len + block.offset + (slot & 7), at = zero + 8 * bin;
+    i32 h_missing = sums_h[zero];
+    i32 gl = sums[at] + (missing_left ? sums[zero] : 0), hl = sums_h[at] + (missing_left ? h_missing : 0);
+    i32 gr = fit->node_g[node] - gl, hr = fit->node_h[node] - hl;
+    f64 l1 = state->l1, l2 = state->l2, min_gain = state->min_gain;
+    f64 child_l2 = l2 + (block.flags & BLOCK_PENALISED ? state->category_l2 : 0.0);
+    f64 w = shrink((f64)fit->node_g[node], l1), a = shrink((f64)gl, l1), b = shrink((f64)gr, l1);
+    f64 whole = w * w / ((f64)fit->node_h[node] + l2);
+    f64 gain = a * a / ((f64)hl + child_l2) + b * b / ((f64)hr + child_l2) - whole;
+    if (!(gain > min_gain && gain > 1e-9 * whole)) return;
+    u32 side = h_missing != 0 ? missing_left : hl >= hr;
+    fit->slot_gain[at_slot] = gain;
+    fit->slot_g[at_slot] = gl;
+    fit->slot_h[at_slot] = hl;
+    fit->slot_split[at_slot] = slot << 16 | bin << 8 | (side ? SPLIT_MISSING_LEFT : 0) |
+                               (block.flags & BLOCK_PENALISED ? SPLIT_PENALISED : 0);
+}
+
+/* Finds the splits of all nodes of the level. */
+DEVICE void find_splits(const Fit *fit, i32 *sums) {
+    const FitTask *t = fit->task;
+    u32 slots = fit->state->slots;
+    for (u32 i = threadIdx.x; i < slots; i += blockDim.x) {
+        fit->best[i] = 0;
+        fit->totals[i] = scan_totals(fit, fit->slot_node[i]);
+    }
+    for (u32 first = 0; first < slots; first += t->histograms) {
+        u32 count = slots - first < t->histograms ? slots - first : t->histograms;
+        count_rows(fit, sums, first, count);
+        add_up(fit, sums, count);
+        judge(fit, sums, first, count);
+        for (u32 turn = threadIdx.x; turn < count; turn += blockDim.x) confirm(fit, sums, first, turn);
+        __syncthreads();
+    }
+}
+
+/* Makes the children of the nodes that split, in the order of the level, up to the most leaves; for one thread. */
+DEVICE void make_children(const Fit *fit) {
+    BlockState *state = fit->state;
+    f64 gain_unit = state->hessian_scale / (state->gradient_scale * state->gradient_scale);
+    for (u32 slot = 0; slot < state->slots && state->leaves < fit->task->leaves_max; slot++) {
+        f64 gain = fit->slot_gain[slot];
+        if (!(gain > 0.0)) continue;
+        u32 node = fit->slot_node[slot], left = state->nodes, split = fit->slot_split[slot];
+        i32 g = fit->slot_g[slot], h = fit->slot_h[slot];
+        plant(fit, left, g, h, split & SPLIT_PENALISED);
+        plant(fit, left + 1, fit->node_g[node] - g, fit->node_h[node] - h, split & SPLIT_PENALISED);
+        fit->split[node] = (split & ~SPLIT_PENALISED) | (fit->split[node] & SPLIT_PENALISED);
+        fit->left[node] = left;
+        fit->gain[node] = gain * gain_unit;
+        state->nodes += 2;
+        state->leaves += 1;
+    }
+}
+
+/* Sends the rows of the nodes that split to their children. */
+DEVICE void send_rows(const Fit *fit) {
+    const FitTask *t = fit->task;
+    u32 level = fit->state->level;
+    u64 rows = (u64)t->rows_train + t->rows_valid;
+    for (u32 row = threadIdx.x; row < rows; row += blockDim.x) {
+        u32 node = fit->row_node[row];
+        if (node < level || fit->left[node] == 0) continue;
+        u32 split = fit->split[node], slot = split >> 16, cut = split >> 8 & 255;
+        u32 bin = fit->bins[8 * (rows * (slot >> 3) + row) + (slot & 7)];
+        u32 levels = (u32)(fit->grid[2 * (slot >> 3) + 1] >> 32) & BLOCK_LEVELS;
+        u32 missing_left = split & SPLIT_MISSING_LEFT;
+        u32 goes_left;
+        if (levels)
+            goes_left = bin == cut || (missing_left && bin == 0);
+        else
+            goes_left = bin == 0 ? missing_left : bin <= cut;
+        u32 child = fit->left[node] + !goes_left;
+        fit->row_node[row] = child;
+        if (row < t->rows_train && fit->packed_h[row] > 0) atomicAdd(&fit->node_rows[child], 1u);
+    }
+    __syncthreads();
+}
+
+/* Grows one tree over the packed rows. */
+DEVICE void grow(const Fit *fit, i32 *sums) {
+    BlockState *state = fit->state;
+    if (threadIdx.x == 0) {
+        plant(fit, 0, state->root_g, state->root_h, 0);
+        fit->node_rows[0] = state->bag;
+        state->nodes = 1;
+        state->leaves = 1;
+        queue_level(fit, 0, 1, 0);
+    }
+    __syncthreads();
+    while (state->slots > 0) {
+        find_splits(fit, sums);
+        u32 end = state->level_end, depth = state->depth;
+        if (threadIdx.x == 0) make_children(fit);
+        __syncthreads();
+        send_rows(fit);
+        if (threadIdx.x == 0) queue_level(fit, end, state->nodes, depth + 1);
+        __syncthreads();
+    }
+}
+
+/* Sets leaf values from sums in wide fixed point, as `set_leaves`. */
+DEVICE void set_leaves(const Fit *fit) {
+    const FitTask *t = fit->task;
+    BlockState *state = fit->state;
+    f64 g_scale = state->leaf_gradient_scale, h_scale = state->leaf_hessian_scale;
+    for (u32 row = threadIdx.x; row < t->rows_train; row += blockDim.x) {
+        if (fit->packed_h[row] == 0) continue;
+        u32 node = fit->row_node[row];
+        atomicAdd(&fit->leaf_g[node], (u64)(i64)(fit->g[row] * g_scale));
+        if (!t->units) atomicAdd(&fit->leaf_h[node], (u64)(i64)(fit->h[row] * h_scale));
+    }
+    __syncthreads();
+    for (u32 node = threadIdx.x; node < state->nodes; node += blockDim.x) {
+        if (fit->left[node] != 0) continue;
+        f64 g = (f64)(i64)fit->leaf_g[node] / g_scale;
+        f64 h = t->units ? (f64)fit->node_rows[node] : (f64)(i64)fit->leaf_h[node] / h_scale;
+        f64 penalty = fit->split[node] & SPLIT_PENALISED ? t->category_l2 : 0.0;
+        f64 weight = h + (t->l2 + penalty);
+        f64 value = weight <= 0.0 ? 0.0 : -shrink(g, t->l1) / weight;
+        fit->gain[node] = (f64)(f32)(t->learning_rate * value);
+    }
+    __syncthreads();
+}
+
+/* Adds the leaves' values to the scores of every row. */
+DEVICE void apply_leaves(const Fit *fit, u32 output) {
+    const FitTask *t = fit->task;
+    u64 rows = (u64)t->rows_train + t->rows_valid;
+    f64 *scores = fit->scores + output * rows;
+    for (u32 row = threadIdx.x; row < rows; row += blockDim.x)
+        scores[row] += fit->gain[fit->row_node[row]];
+}
+
+/* Appends the tree to the nodes that all fits share. */
+DEVICE void record(const Fit *fit) {
+    BlockState *state = fit->state;
+    if (threadIdx.x == 0) {
+        u64 place = atomicAdd(fit->nodes_used, (u64)state->nodes);
+        state->place = place;
+        if (place + state->nodes > fit->nodes_max) state->full = 1;
+        fit->tree_places[state->trees] = place << 16 | state->nodes;
+        state->trees += 1;
+        if (state->nodes > 1) state->grew = 1;
+    }
+    __syncthreads();
+    if (!state->full) {
+        u64 *out = fit->nodes + 2 * state->place;
+        for (u32 node = threadIdx.x; node < state->nodes; node += blockDim.x) {
+            out[2 * node] = (u64)fit->left[node] << 32 | fit->split[node];
+            out[2 * node + 1] = bits_of(fit->gain[node]);
+        }
+    }
+    __syncthreads();
+}
+
+#endif
