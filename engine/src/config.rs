@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use crate::error::PgError;
 use crate::session::settings::milliseconds;
-use crate::{sqlstate, suggest};
+use crate::sqlstate;
+use tarn_udfs::suggest;
 
 /// One setting.
 #[derive(Debug, Clone, Copy)]

@@ -12,6 +12,7 @@ use datafusion::functions_nested::remove::array_remove_all_udf;
 use datafusion::functions_nested::replace::array_replace_all_udf;
 use datafusion::logical_expr::ScalarUDF;
 use datafusion::prelude::{SessionConfig, SessionContext};
+use tarn_udfs::fit::seat::Seat;
 use tarn_udfs::model::registry::ModelSource;
 
 use crate::config::Config;
@@ -23,9 +24,11 @@ use crate::plan::marked_casts::MarkedCasts;
 use crate::plan::number_literals::NumberLiterals;
 use crate::plan::number_operators::{NumberAggregates, NumberOperators};
 use crate::plan::number_signs::NumberSigns;
+use crate::plan::one_pass_training::OnePassTraining;
 use crate::plan::series::{self, GenerateSeries};
 use crate::plan::text_operators::TextOperators;
 use crate::plan::time_operators::TimeOperators;
+use crate::plan::training_calls::TrainingCalls;
 
 /// How many of the largest users of memory an out-of-memory error names.
 const CONSUMERS_NAMED: usize = 5;
@@ -74,11 +77,13 @@ pub fn base_state(
             Arc::new(TimeOperators),
             Arc::new(TextOperators),
             Arc::new(NumberOperators),
+            Arc::new(TrainingCalls),
             Arc::new(NumberAggregates),
         ])
         .with_default_features()
         .with_analyzer_rule(Arc::new(Casts))
         .with_analyzer_rule(Arc::new(IntervalOrder))
+        .with_physical_optimizer_rule(Arc::new(OnePassTraining))
         .with_physical_optimizer_rule(Arc::new(YieldInJoins))
         .build();
     state.register_function_rewrite(Arc::new(MarkedCasts))?;
@@ -93,6 +98,11 @@ pub fn with_functions(state: SessionState, models: &Arc<dyn ModelSource>) -> Ses
         context.register_udf(function);
     }
     for function in tarn_udfs::aggregate_functions() {
+        context.register_udaf(function);
+    }
+    // Names and descriptions alone; each session registers its own over these.
+    let seat = Arc::new(Seat::alone(1, &context.runtime_env().memory_pool));
+    for function in tarn_udfs::training_functions(&seat) {
         context.register_udaf(function);
     }
     if let Some(series) = context.state().table_functions().get(series::NAME) {

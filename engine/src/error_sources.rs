@@ -3,10 +3,10 @@
 use tarn_catalog::error::{CatalogError, ObjectKind};
 use tarn_udfs::error::{FunctionError, ModelError};
 
-use crate::automl::error::TrainError;
 use crate::error::{Culprit, PgError};
 use crate::postgres::types::error::ValueError;
 use crate::sqlstate::{self, SqlState};
+use tarn_udfs::fit::error::TrainError;
 
 /// The user's words for an error that travelled through DataFusion as a boxed source.
 pub(crate) fn from_external(
@@ -25,6 +25,9 @@ pub(crate) fn from_external(
         }
         if let Some(known) = current.downcast_ref::<FunctionError>() {
             return Some(from_function(known));
+        }
+        if let Some(known) = current.downcast_ref::<TrainError>() {
+            return Some(from_training(known));
         }
         if let Some(known) = current.downcast_ref::<tarn_catalog::system::SystemError>() {
             return Some(PgError::new(SqlState(known.sqlstate()), known.to_string()));
@@ -48,19 +51,23 @@ impl From<ModelError> for PgError {
 
 impl From<TrainError> for PgError {
     fn from(error: TrainError) -> Self {
-        if let TrainError::Query(inner) = &error {
-            return crate::error::from_datafusion(inner);
-        }
-        if let TrainError::Model(inner) = &error {
-            return from_model(inner);
-        }
-        PgError {
-            hint: error.hint(),
-            ..PgError::new(
-                SqlState(error.sqlstate().unwrap_or(sqlstate::INTERNAL_ERROR.0)),
-                error.to_string(),
-            )
-        }
+        from_training(&error)
+    }
+}
+
+fn from_training(error: &TrainError) -> PgError {
+    if let TrainError::Query(inner) = error {
+        return crate::error::from_datafusion(inner);
+    }
+    if let TrainError::Model(inner) = error {
+        return from_model(inner);
+    }
+    PgError {
+        hint: error.hint(),
+        ..PgError::new(
+            SqlState(error.sqlstate().unwrap_or(sqlstate::INTERNAL_ERROR.0)),
+            error.to_string(),
+        )
     }
 }
 
@@ -229,6 +236,16 @@ pub(crate) fn from_model(error: &ModelError) -> PgError {
         ModelError::ModelNotConstant { .. } => (
             sqlstate::SYNTAX_ERROR,
             Some("Write the model's name as a constant text."),
+        ),
+        ModelError::NotAModel { .. } => (
+            sqlstate::DATATYPE_MISMATCH,
+            Some(
+                "Give a model's name as a constant text, or a model that a training function made.",
+            ),
+        ),
+        ModelError::MissingFeature { .. } => (
+            sqlstate::UNDEFINED_COLUMN,
+            Some("Pass the whole row as t.*, or add the column => value (NULL if it is unknown)."),
         ),
         ModelError::NoProbability { .. } => (sqlstate::WRONG_OBJECT_TYPE, Some("Use predict().")),
         ModelError::UnknownClass { .. } => (sqlstate::INVALID_PARAMETER_VALUE, None),

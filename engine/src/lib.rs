@@ -28,5 +28,4 @@ pub mod session;
 pub mod sleep;
 pub mod sqlstate;
 pub mod statement;
-mod suggest;
 pub mod training;

@@ -9,7 +9,7 @@ use tarn_catalog::types::PgType;
 
 use crate::error::{Culprit, PgError};
 use crate::sqlstate;
-use crate::suggest::edit_distance;
+use tarn_udfs::suggest::edit_distance;
 
 /// The hint about a function that does not take what it was given.
 pub const NO_FUNCTION: &str = "No function matches the given name and argument types. You might need to add explicit type casts.";

@@ -256,7 +256,6 @@ pub fn fit_each(
     control: &Control,
     deliver: impl Fn(usize, Result<FitOutcome, GpuError>) + Sync,
 ) -> Result<(), GpuError> {
-    let mut order: Vec<usize> = (0..fits.len()).collect();
     let work = |fit: &Fit| {
         fit.learner.work(
             fit.train.len() + fit.valid.len(),
@@ -264,15 +263,31 @@ pub fn fit_each(
         )
     };
     let works: Vec<f64> = fits.iter().map(work).collect();
+    each_largest_first(&works, threads, |position, scratch, parallel| {
+        deliver(
+            position,
+            fit_one(&fits[position], control, scratch, parallel),
+        );
+    })
+}
+
+/// Calls `run` once for the position of each piece of work, largest first, on `threads` threads. Each thread hands over
+/// working memory of its own that it keeps from piece to piece, and whether a large fit may use the other threads.
+///
+/// # Errors
+/// [`GpuError::Threads`] when the threads can't be started.
+pub fn each_largest_first(
+    works: &[f64],
+    threads: usize,
+    run: impl Fn(usize, &mut Scratch, bool) + Sync,
+) -> Result<(), GpuError> {
+    let mut order: Vec<usize> = (0..works.len()).collect();
     order.sort_by(|&a, &b| works[b].total_cmp(&works[a]).then(a.cmp(&b)));
     let next = AtomicUsize::new(0);
     let worker = |parallel: bool| {
         let mut scratch = Scratch::default();
         while let Some(&position) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-            deliver(
-                position,
-                fit_one(&fits[position], control, &mut scratch, parallel),
-            );
+            run(position, &mut scratch, parallel);
         }
     };
     let threads = threads.max(1);

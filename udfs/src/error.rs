@@ -33,6 +33,20 @@ pub enum ModelError {
         /// Function that was called.
         function: &'static str,
     },
+    /// The first argument of a scoring function is neither a name nor a model (SQLSTATE 42804).
+    #[error("{function} needs a model, but its first argument is of type {got}")]
+    NotAModel {
+        /// Function that was called.
+        function: &'static str,
+        /// Type of the argument, in SQL words.
+        got: String,
+    },
+    /// A model value needs a column that the call does not give (SQLSTATE 42703).
+    #[error("feature \"{column}\" of the model is not given")]
+    MissingFeature {
+        /// Column as the model names it.
+        column: String,
+    },
     /// A probability was asked of a model that predicts numbers (SQLSTATE 42809).
     #[error("model \"{model}\" predicts a number and has no probabilities")]
     NoProbability {

@@ -13,8 +13,10 @@ pub mod error;
 pub mod fit;
 pub mod model;
 pub mod scalar;
+pub mod suggest;
 pub mod time;
 
+use fit::seat::Seat;
 use model::registry::ModelSource;
 
 /// Every function of this crate, over the models of `source`.
@@ -23,7 +25,7 @@ pub fn scalar_functions(source: &Arc<dyn ModelSource>) -> Vec<ScalarUDF> {
         ScalarUDF::from(scalar::predict::Predict::new(source)),
         ScalarUDF::from(scalar::predict_proba::PredictProba::new(source)),
         ScalarUDF::from(scalar::predict_struct::PredictStruct::new(source)),
-        scalar::concat::function(),
+        scalar::describe::function(),
     ];
     let folders: [&[_]; 6] = [
         scalar::array::FUNCTIONS,
@@ -39,7 +41,12 @@ pub fn scalar_functions(source: &Arc<dyn ModelSource>) -> Vec<ScalarUDF> {
     functions
 }
 
-/// Every aggregate function of this crate.
+/// The training functions, which belong to a session.
+pub fn training_functions(seat: &Arc<Seat>) -> Vec<AggregateUDF> {
+    aggregate::train::functions(seat)
+}
+
+/// Every other aggregate function of this crate.
 pub fn aggregate_functions() -> Vec<AggregateUDF> {
     let variance = datafusion::functions_aggregate::variance::var_samp_udaf();
     vec![

@@ -25,6 +25,9 @@ const TABLES: [(&str, &str); 12] = [
     ("pg_type", include_str!("static/pg_type.tsv")),
 ];
 
+/// Rows that PostgreSQL does not have, in the columns of its own.
+const OWN: [(&str, &str); 1] = [("pg_type", include_str!("static/pg_type_own.tsv"))];
+
 /// The text of a relation's built-in rows, cut into fields.
 #[derive(Debug)]
 pub struct BuiltIn {
@@ -37,10 +40,16 @@ pub struct BuiltIn {
 }
 
 static BUILT_IN: LazyLock<HashMap<&'static str, BuiltIn>> = LazyLock::new(|| {
-    TABLES
+    let mut tables: HashMap<&'static str, BuiltIn> = TABLES
         .iter()
         .map(|(name, text)| (*name, BuiltIn::read(text)))
-        .collect()
+        .collect();
+    for (name, text) in OWN {
+        if let Some(table) = tables.get_mut(name) {
+            table.rows.extend(BuiltIn::read(text).rows);
+        }
+    }
+    tables
 });
 
 static OTHER_FUNCTIONS: LazyLock<BuiltIn> =

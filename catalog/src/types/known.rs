@@ -102,6 +102,9 @@ pub mod oid {
     pub const REGCOLLATION: u32 = 4191;
     /// `xid8`
     pub const XID8: u32 = 5069;
+    /// `model`, a trained model as a value; its modifier is the OID of the type that it predicts. PostgreSQL has no such
+    /// type: the number is the last of those that it never gives to objects of its users.
+    pub const MODEL: u32 = 16_383;
 }
 
 /// One row of `pg_type` with the Arrow type that carries its values.
@@ -144,6 +147,7 @@ pub(crate) enum Carrier {
     Int2Vector,
     OidVector,
     Record,
+    Model,
 }
 
 impl Carrier {
@@ -158,6 +162,8 @@ impl Carrier {
             Carrier::Float8 => DataType::Float64,
             Carrier::Text => DataType::Utf8,
             Carrier::Bytes => DataType::Binary,
+            // A join repeats a model for each of its rows, and a view repeats without a copy.
+            Carrier::Model => DataType::BinaryView,
             Carrier::Date => DataType::Date32,
             Carrier::Time => DataType::Time64(TimeUnit::Microsecond),
             Carrier::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, None),
@@ -228,6 +234,7 @@ pub(crate) static KNOWN: &[Known] = known![
     (oid::REGROLE, 4097, "regrole", "_regrole", "regrole", 4, Oid),
     (oid::REGCOLLATION, 4192, "regcollation", "_regcollation", "regcollation", 4, Oid),
     (oid::XID8, 271, "xid8", "_xid8", "xid8", 8, Int8),
+    (oid::MODEL, 0, "model", "", "model", -1, Model),
 ];
 
 /// The row of a scalar type.

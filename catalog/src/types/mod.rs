@@ -276,6 +276,10 @@ impl PgType {
             Carrier::Numeric => data_type.is_decimal() || *data_type == DataType::UInt64,
             Carrier::Int2Vector | Carrier::OidVector => is_text,
             Carrier::Record => matches!(data_type, DataType::Struct(_)),
+            Carrier::Model => matches!(
+                data_type,
+                DataType::Binary | DataType::LargeBinary | DataType::BinaryView
+            ),
             _ => PgType::of_arrow(data_type).oid == self.oid || *data_type == self.logical(),
         }
     }
@@ -304,7 +308,7 @@ impl PgType {
         }
     }
 
-    /// The Arrow type in the Delta file; differs from [`PgType::logical`] for `time` and `interval` only.
+    /// The Arrow type in the Delta file; differs from [`PgType::logical`] for `time`, `interval` and `model` only.
     pub fn storage(self) -> DataType {
         storage_of(&self.logical())
     }
@@ -402,6 +406,7 @@ pub fn storage_of(logical: &DataType) -> DataType {
     match logical {
         DataType::Time64(_) | DataType::Time32(_) => DataType::Int64,
         DataType::Interval(_) => DataType::Utf8,
+        DataType::BinaryView => DataType::Binary,
         DataType::List(field) => DataType::List(inner(field)),
         DataType::LargeList(field) => DataType::LargeList(inner(field)),
         DataType::FixedSizeList(field, size) => DataType::FixedSizeList(inner(field), *size),

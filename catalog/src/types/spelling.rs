@@ -19,10 +19,32 @@ const INTERVAL_FIELDS: [(i32, &str); 6] = [
 ];
 
 pub(super) fn parse(text: &str) -> Result<PgType, TypeError> {
+    if let Some(predicted) = model_of(text) {
+        let predicted = parse(predicted)?;
+        return Ok(PgType {
+            oid: oid::MODEL,
+            typmod: predicted.oid as i32,
+        });
+    }
     let words = Words::split(text)?;
     words.read().ok_or_else(|| TypeError::Unknown {
         name: text.trim().to_string(),
     })?
+}
+
+/// What stands between the brackets of `model(…)`.
+fn model_of(text: &str) -> Option<&str> {
+    let (name, rest) = text.trim().split_once('(')?;
+    let is_model = name.trim().eq_ignore_ascii_case("model");
+    is_model.then(|| rest.strip_suffix(')')).flatten()
+}
+
+/// `model(text)`: what a model predicts is part of its type.
+fn model_name(typmod: i32) -> String {
+    match u32::try_from(typmod).ok().and_then(PgType::known) {
+        Some(predicted) => format!("model({})", format_type(predicted)),
+        None => "model".into(),
+    }
 }
 
 /// One word of a type name, a quoted word, a modifier list or a pair of brackets.
@@ -312,6 +334,7 @@ pub(super) fn format_type(pg_type: PgType) -> String {
         oid::TIMESTAMP => format!("timestamp({typmod}) without time zone"),
         oid::TIMESTAMPTZ => format!("timestamp({typmod}) with time zone"),
         oid::INTERVAL => interval_name(typmod),
+        oid::MODEL => model_name(typmod),
         _ => known.sql.into(),
     }
 }
@@ -359,7 +382,7 @@ pub(super) fn short(pg_type: PgType) -> String {
         oid::TIME | oid::TIMESTAMP | oid::TIMESTAMPTZ if typmod >= 0 => {
             format!("{}({typmod})", known.name)
         }
-        oid::NUMERIC | oid::INTERVAL => format_type(pg_type),
+        oid::NUMERIC | oid::INTERVAL | oid::MODEL => format_type(pg_type),
         _ => known.name.into(),
     }
 }

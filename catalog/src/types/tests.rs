@@ -157,7 +157,16 @@ fn lists_of_lists_are_arrays_of_the_same_element() {
 }
 
 #[test]
-fn storage_differs_for_time_and_interval_only() {
+fn storage_differs_for_time_interval_and_model_only() {
+    let model = PgType::parse("model(double precision)").unwrap();
+    assert_eq!((model.oid, model.typmod), (16_383, 701));
+    assert_eq!(model.short_name(), "model(double precision)");
+    assert_eq!(PgType::of_field(&model.field("m", true)), model);
+    assert_eq!(
+        (model.logical(), model.storage()),
+        (DataType::BinaryView, DataType::Binary)
+    );
+    assert!(PgType::parse("model(nothing)").is_err());
     assert_eq!(PgType::TIME.storage(), DataType::Int64);
     assert_eq!(
         PgType::TIME.logical(),
@@ -171,7 +180,7 @@ fn storage_differs_for_time_and_interval_only() {
     assert_eq!(PgType::NUMERIC.storage(), DataType::Decimal128(38, 10));
     for known in KNOWN
         .iter()
-        .filter(|known| !matches!(known.oid, 1083 | 1186))
+        .filter(|known| !matches!(known.oid, 1083 | 1186 | 16_383))
     {
         let pg_type = PgType::of_oid(known.oid);
         assert_eq!(pg_type.storage(), pg_type.logical(), "{}", known.name);

@@ -5,20 +5,20 @@ use std::collections::HashMap;
 
 use tarn_udfs::model::label::Task;
 
-use super::algorithm::Algorithm;
 use super::calibrate::{Calibrated, Stated, calibrate};
-use super::candidates::Portfolio;
 use super::ensemble::Share;
-use super::error::TrainError;
 use super::judge::{Division, Judged, divide, judge_search, judge_setting, nested_factor};
-use super::metric::{Measured, Metric};
 use super::problem::Problem;
 use super::refit::{Winner, rounds_of, winners};
 use super::report::{MetricRow, metric_rows};
 use super::search::{Budget, Found, SearchTask, Trial, search};
 use super::single::Prepared;
-use super::split::{Fold, SplitRows};
 use super::train::{Progress, Training};
+use tarn_udfs::fit::algorithm::Algorithm;
+use tarn_udfs::fit::candidates::Portfolio;
+use tarn_udfs::fit::error::TrainError;
+use tarn_udfs::fit::metric::{Measured, Metric};
+use tarn_udfs::fit::split::{Fold, SplitRows};
 
 /// Rows that a search looks at; all of them are fitted in the end.
 const SEARCH_ROWS_MAX: usize = 200_000;

@@ -8,10 +8,10 @@ use tarn_gpu::model::{Model, Prediction};
 use tarn_udfs::fit::queue::{Finished, FitLimits, FitQueue};
 use tarn_udfs::model::trained::TargetScale;
 
-use super::candidates::Candidate;
-use super::error::TrainError;
 use super::problem::Problem;
-use super::split::Fold;
+use tarn_udfs::fit::candidates::Candidate;
+use tarn_udfs::fit::error::TrainError;
+use tarn_udfs::fit::split::Fold;
 
 /// What one fold says of one setting.
 #[derive(Debug, Clone, PartialEq)]

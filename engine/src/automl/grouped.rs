@@ -16,19 +16,19 @@ use tarn_udfs::model::artefact::{ArtefactWriter, Shared};
 use tarn_udfs::model::signature::Signature;
 use tarn_udfs::model::trained::{Member, TrainedModel};
 
-use super::candidates::{Candidate, Portfolio};
 use super::decide::{Decided, decide, refit_rows, reported};
-use super::error::TrainError;
 use super::evaluate::{ask, data_of, target_of};
 use super::groups::{AUTOML_ROWS_MIN, Group, NAMED_ROWS_MIN, judge_sizes, sample, without_labels};
-use super::metric::{Measured, Metric};
 use super::problem::Problem;
-use super::refit::{refit, rounds_stop_early};
+use super::refit::refit;
 use super::report::{GroupRow, source_importance};
 use super::search::{Trial, TrialStatus};
 use super::single::{Prepared, Told, load, prepare, warn_of_leaks};
-use super::split::Fold;
 use super::train::{Progress, Trained, Training};
+use tarn_udfs::fit::candidates::{Candidate, Portfolio};
+use tarn_udfs::fit::error::TrainError;
+use tarn_udfs::fit::metric::{Measured, Metric};
+use tarn_udfs::fit::split::Fold;
 
 /// Groups whose out-of-fold answers decide setting and kappa.
 const SAMPLE_GROUPS: usize = 300;
@@ -493,12 +493,12 @@ impl Grouping<'_> {
 
 /// All rows to learn from, or a part held out when held-out rows decide the rounds.
 fn stopping_fold(
-    split: &super::split::SplitRows<'_>,
+    split: &tarn_udfs::fit::split::SplitRows<'_>,
     candidate: &Candidate,
     rows: Vec<u32>,
 ) -> Fold {
     const STOPPING_SHARE: f64 = 0.2;
-    if rounds_stop_early(candidate) {
+    if candidate.stops_early() {
         split.cut(&rows, STOPPING_SHARE)
     } else {
         Fold {

@@ -3,14 +3,14 @@
 //! From [`NESTED_ROWS_MAX`] rows on, a report split is kept aside; below, every row is answered once by a model whose
 //! settings, rounds and blend were chosen without it (nested cross-validation).
 
-use super::candidates::Candidate;
 use super::ensemble::{self, MEMBERS_MAX};
-use super::error::TrainError;
 use super::evaluate::{Evaluation, Workshop, evaluate};
-use super::metric::Metric;
 use super::problem::Problem;
 use super::search::{Found, SearchTask, Trial, TrialStatus, choose};
-use super::split::{Fold, NESTED_ROWS_MAX};
+use tarn_udfs::fit::candidates::Candidate;
+use tarn_udfs::fit::error::TrainError;
+use tarn_udfs::fit::metric::Metric;
+use tarn_udfs::fit::split::{Fold, NESTED_ROWS_MAX};
 
 /// Folds of a nested judgement.
 const OUTER_FOLDS: usize = 5;
@@ -216,7 +216,7 @@ pub fn judge_setting(
             valid: division.report.clone(),
         }]
     };
-    let stops_early = super::refit::rounds_stop_early(candidate);
+    let stops_early = candidate.stops_early();
     let mut folds = Vec::new();
     let (mut labels, mut predictions) = (Vec::new(), Vec::new());
     for fold in outer {
@@ -240,7 +240,7 @@ pub fn judge_setting(
         }
     }
     let seconds = folds.iter().map(|fold| fold.seconds).sum();
-    let measured = super::metric::Measured {
+    let measured = tarn_udfs::fit::metric::Measured {
         labels: &labels,
         predictions: &predictions,
         outputs: problem.outputs,

@@ -4,106 +4,16 @@ use std::time::Duration;
 
 use tarn_udfs::model::label::Task;
 
-use super::error::TrainError;
-use super::metric::Metric;
 use super::refit_plan::RefitOptions;
-use crate::suggest::nearest;
+use tarn_udfs::fit::error::TrainError;
+use tarn_udfs::fit::family::Family;
+use tarn_udfs::fit::metric::Metric;
+use tarn_udfs::fit::option_value::{OptionValue, bad_value, unknown_option};
 
 /// Default time for a search.
 pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
 /// Most trials of one statement.
 pub const TRIALS_MAX: u64 = 10_000;
-
-/// An option's value as the statement spells it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum OptionValue {
-    /// A number, in its own digits.
-    Number(String),
-    /// A quoted text.
-    Text(String),
-    /// A bare word, such as `true` or `log_loss`.
-    Word(String),
-}
-
-impl OptionValue {
-    /// The value as written, without quotes.
-    pub fn spelling(&self) -> &str {
-        match self {
-            Self::Number(text) | Self::Text(text) | Self::Word(text) => text,
-        }
-    }
-
-    /// A real number; quoted digits count too.
-    pub fn as_real(&self) -> Option<f64> {
-        self.spelling()
-            .trim()
-            .parse::<f64>()
-            .ok()
-            .filter(|value| value.is_finite())
-    }
-
-    /// A whole number that is not negative.
-    pub fn as_count(&self) -> Option<u64> {
-        let real = self.as_real()?;
-        let whole = self.spelling().trim().parse::<u64>().ok();
-        whole.or_else(|| (real >= 0.0 && real.fract() == 0.0 && real < 9e15).then_some(real as u64))
-    }
-
-    /// A truth value.
-    pub fn as_flag(&self) -> Option<bool> {
-        match self.spelling().to_ascii_lowercase().as_str() {
-            "true" | "on" | "yes" | "1" => Some(true),
-            "false" | "off" | "no" | "0" => Some(false),
-            _ => None,
-        }
-    }
-
-    /// A length of time; the unit must be written.
-    pub fn as_duration(&self) -> Option<Duration> {
-        let text = self.spelling().trim();
-        let split = text.find(|c: char| !(c.is_ascii_digit() || c == '.'))?;
-        let (number, unit) = text.split_at(split);
-        let number: f64 = number.parse().ok()?;
-        let seconds = match unit.trim().to_ascii_lowercase().as_str() {
-            "ms" | "millisecond" | "milliseconds" => 1e-3,
-            "s" | "sec" | "secs" | "second" | "seconds" => 1.0,
-            "m" | "min" | "mins" | "minute" | "minutes" => 60.0,
-            "h" | "hour" | "hours" => 3_600.0,
-            "d" | "day" | "days" => 86_400.0,
-            _ => return None,
-        };
-        let total = number * seconds;
-        (total > 0.0 && total <= 31_536_000.0).then(|| Duration::from_secs_f64(total))
-    }
-}
-
-/// A family of learners that AUTOML may try.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Family {
-    /// Gradient-boosted trees, and averages of independent trees.
-    Trees,
-    /// Elastic-net linear regression.
-    Linear,
-    /// Elastic-net logistic regression.
-    Logistic,
-    /// The mean, or the class frequencies.
-    Baseline,
-}
-
-impl Family {
-    /// Every family.
-    pub const ALL: [Self; 4] = [Self::Trees, Self::Linear, Self::Logistic, Self::Baseline];
-
-    /// Its SQL name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Trees => "trees",
-            Self::Linear => "linear",
-            Self::Logistic => "logistic",
-            Self::Baseline => "baseline",
-        }
-    }
-}
 
 /// Options of CREATE MODEL that passed their checks.
 #[derive(Debug, Clone, PartialEq)]
@@ -274,7 +184,8 @@ impl TrainOptions {
         match key {
             "task" => {
                 self.task = Some(
-                    parse_task(value).ok_or_else(|| refuse("'regression' or 'classification'"))?,
+                    Task::parse(value.spelling())
+                        .ok_or_else(|| refuse("'regression' or 'classification'"))?,
                 )
             }
             "metric" => {
@@ -307,9 +218,9 @@ impl TrainOptions {
             }
             "bags" | "blend_trials" | "refit_rows" => self.set_refit(key, name, value)?,
             "positive_label" => self.positive_label = Some(value.spelling().to_owned()),
-            "algorithms" => self.families = parse_families(name, value)?,
+            "algorithms" => self.families = Family::parse_list(name, value)?,
             "exclude_algorithms" => {
-                let excluded = parse_families(name, value)?;
+                let excluded = Family::parse_list(name, value)?;
                 self.families.retain(|family| !excluded.contains(family));
                 if self.families.is_empty() {
                     return Err(refuse("a list that leaves at least one algorithm"));
@@ -367,59 +278,6 @@ impl TrainOptions {
             _ => Err(bad_value(name, value, "'auto' or 'cpu'")),
         }
     }
-}
-
-/// The error for a value that an option does not accept.
-pub fn bad_value(name: &str, value: &OptionValue, accepted: &str) -> TrainError {
-    TrainError::OptionValue {
-        name: name.to_owned(),
-        value: value.spelling().to_owned(),
-        accepted: accepted.to_owned(),
-    }
-}
-
-/// The error for a name that is not an option of `place`.
-pub fn unknown_option(place: &str, name: &str, known: &[&str]) -> TrainError {
-    TrainError::UnknownOption {
-        place: place.to_owned(),
-        name: name.to_owned(),
-        suggestion: nearest(name, known.iter().copied()),
-        known: known.iter().map(|&name| name.to_owned()).collect(),
-    }
-}
-
-fn parse_task(value: &OptionValue) -> Option<Task> {
-    match value.spelling().to_ascii_lowercase().as_str() {
-        "regression" => Some(Task::Regression),
-        "classification" | "binary" | "multiclass" => Some(Task::Classification),
-        _ => None,
-    }
-}
-
-fn parse_families(name: &str, value: &OptionValue) -> Result<Vec<Family>, TrainError> {
-    let mut families = Vec::new();
-    for word in value
-        .spelling()
-        .split(',')
-        .map(str::trim)
-        .filter(|word| !word.is_empty())
-    {
-        let family = Family::ALL
-            .into_iter()
-            .find(|family| family.name().eq_ignore_ascii_case(word));
-        let unknown = || TrainError::UnknownAlgorithm {
-            name: word.to_owned(),
-            suggestion: nearest(word, Family::ALL.map(Family::name).into_iter()),
-        };
-        let family = family.ok_or_else(unknown)?;
-        if !families.contains(&family) {
-            families.push(family);
-        }
-    }
-    if families.is_empty() {
-        return Err(bad_value(name, value, "a list such as 'trees, linear'"));
-    }
-    Ok(families)
 }
 
 #[cfg(test)]

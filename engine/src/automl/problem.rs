@@ -9,9 +9,9 @@ use tarn_udfs::model::encode::{micros_of, numbers_of};
 use tarn_udfs::model::features::{FeatureSet, SourceFamily};
 use tarn_udfs::model::label::{Label, Task, class_texts};
 
-use super::error::TrainError;
-use super::split::SplitRows;
 use super::training_set::SortedRows;
+use tarn_udfs::fit::error::TrainError;
+use tarn_udfs::fit::split::SplitRows;
 
 /// Rows that models are fitted on.
 #[derive(Debug, Clone)]

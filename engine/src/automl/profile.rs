@@ -13,10 +13,10 @@ use tarn_udfs::model::features::{FeatureRole, FeatureSet};
 use tarn_udfs::model::label::Task;
 use tarn_udfs::model::observe::{ColumnObserver, Dropped, Verdict};
 
-use super::error::TrainError;
 use super::evaluate::Workshop;
 use super::problem::Problem;
 use super::training_set::TrainingSet;
+use tarn_udfs::fit::error::TrainError;
 
 /// Rows looked at to find a column that gives the target away.
 const LEAK_ROWS_MAX: usize = 20_000;
@@ -47,10 +47,13 @@ pub fn profile(set: &TrainingSet, order_by: Option<&str>) -> Result<Profile, Tra
     let mut observers: Vec<ColumnObserver> = set
         .feature_fields()
         .iter()
-        .map(ColumnObserver::new)
+        .map(|field| ColumnObserver::new(field, true))
         .collect();
-    let mut key_observers: Vec<ColumnObserver> =
-        set.key_fields().iter().map(ColumnObserver::new).collect();
+    let mut key_observers: Vec<ColumnObserver> = set
+        .key_fields()
+        .iter()
+        .map(|field| ColumnObserver::new(field, false))
+        .collect();
     set.visit_unordered(|rows| {
         for (observer, values) in observers.iter_mut().zip(rows.features()) {
             observer.observe(values)?;
@@ -73,7 +76,7 @@ pub fn profile(set: &TrainingSet, order_by: Option<&str>) -> Result<Profile, Tra
         dropped: Vec::new(),
     };
     for (position, (observer, name)) in observers.into_iter().zip(names).enumerate() {
-        match observer.finish(true) {
+        match observer.finish() {
             Verdict::Keep(mut feature) => {
                 if order_by == Some(name.as_str()) {
                     keep_recurring_parts(&mut feature.role);
@@ -85,7 +88,7 @@ pub fn profile(set: &TrainingSet, order_by: Option<&str>) -> Result<Profile, Tra
         }
     }
     for (position, observer) in key_observers.into_iter().enumerate() {
-        if let Verdict::Keep(feature) = observer.finish(false) {
+        if let Verdict::Keep(feature) = observer.finish() {
             profile.key_features.columns.push(feature);
             profile.key_positions.push(position);
         }

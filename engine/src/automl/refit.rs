@@ -6,11 +6,11 @@ use tarn_gpu::error::GpuError;
 use tarn_gpu::fit::{Fit, FitOutcome};
 use tarn_udfs::model::trained::Member;
 
-use super::candidates::{Candidate, CandidateLearner};
-use super::error::TrainError;
 use super::evaluate::{Workshop, data_of, target_of};
 use super::problem::Problem;
 use super::search::{Found, Trial};
+use tarn_udfs::fit::candidates::Candidate;
+use tarn_udfs::fit::error::TrainError;
 
 /// Fits per winner, with different seeds, when it gains from seeds.
 pub const BAGS: usize = 3;
@@ -52,12 +52,7 @@ pub fn winners(found: &Found) -> Vec<Winner> {
 /// Rounds of a fit on all rows; `None` when the candidate's own number stands.
 pub fn rounds_of(trial: &Trial) -> Option<u32> {
     let rounds = (f64::from(trial.rounds()) * ROUNDS_FACTOR).round() as u32;
-    rounds_stop_early(&trial.candidate).then_some(rounds.max(1))
-}
-
-/// Whether held-out rows decide the candidate's rounds.
-pub fn rounds_stop_early(candidate: &Candidate) -> bool {
-    matches!(&candidate.learner, CandidateLearner::Trees(options) if options.early_stopping > 0)
+    trial.candidate.stops_early().then_some(rounds.max(1))
 }
 
 /// Fitted winners, and what each source column contributes to them.

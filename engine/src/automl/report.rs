@@ -8,9 +8,9 @@ use serde::Serialize;
 use tarn_udfs::model::features::FeatureSet;
 
 use super::ensemble::Share;
-use super::error::TrainError;
-use super::metric::{Measured, Metric};
 use super::search::{Trial, TrialStatus};
+use tarn_udfs::fit::error::TrainError;
+use tarn_udfs::fit::metric::{Measured, Metric};
 
 /// One line of ml.metrics.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 use tarn_gpu::error::GpuError;
 use tarn_udfs::fit::queue::FitLimits;
 
-use super::candidates::{Candidate, Portfolio};
 use super::ensemble::{self, Share};
-use super::error::TrainError;
 use super::evaluate::{Evaluation, FoldAnswers, Workshop, evaluate};
-use super::metric::{Measured, Metric};
-use super::options::Family;
 use super::problem::Problem;
 use super::refit_plan::{self, Clock, RefitOptions, RefitPlan};
-use super::split::Fold;
+use tarn_udfs::fit::candidates::{Candidate, Portfolio};
+use tarn_udfs::fit::error::TrainError;
+use tarn_udfs::fit::family::Family;
+use tarn_udfs::fit::metric::{Measured, Metric};
+use tarn_udfs::fit::split::Fold;
 
 /// Candidates of one wave; a constant, so that waves are the same on any number of threads.
 const WAVE: usize = 2;

@@ -11,9 +11,7 @@ use tarn_udfs::model::signature::Signature;
 use tarn_udfs::model::trained::TrainedModel;
 
 use super::decide::{Outcome, decide, refit_rows, reported};
-use super::error::TrainError;
 use super::groups::{Group, note_groups};
-use super::metric::Metric;
 use super::problem::{Problem, ProblemBuilder};
 use super::profile::{Profile, leaking_columns, profile};
 use super::refit::{Winner, refit};
@@ -22,6 +20,8 @@ use super::report::{
 };
 use super::spec::{check_algorithm, check_metric};
 use super::train::{Progress, Trained, Training};
+use tarn_udfs::fit::error::TrainError;
+use tarn_udfs::fit::metric::Metric;
 
 /// Fewest rows with a label.
 const ROWS_MIN: u64 = 10;

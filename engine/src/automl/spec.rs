@@ -8,14 +8,15 @@ use tarn_udfs::model::group_key::KeyColumn;
 use tarn_udfs::model::label::Task;
 use tarn_udfs::model::sql_type::sql_type_of;
 
-use super::algorithm::{self, Algorithm};
-use super::candidates::CandidateLearner;
-use super::error::TrainError;
-use super::label_census::LabelCensus;
-use super::metric::Metric;
-use super::options::{OptionValue, TrainOptions};
+use super::options::TrainOptions;
 use super::training_set::Layout;
-use crate::suggest::nearest;
+use tarn_udfs::fit::algorithm::{self, Algorithm};
+use tarn_udfs::fit::candidates::CandidateLearner;
+use tarn_udfs::fit::error::TrainError;
+use tarn_udfs::fit::label_census::LabelCensus;
+use tarn_udfs::fit::metric::Metric;
+use tarn_udfs::fit::option_value::OptionValue;
+use tarn_udfs::suggest::nearest;
 
 /// What follows AS.
 #[derive(Debug, Clone, PartialEq, Eq)]

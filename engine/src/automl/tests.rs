@@ -16,10 +16,10 @@ use tarn_udfs::fit::queue::FitQueue;
 use tarn_udfs::model::cache::ModelCache;
 use tarn_udfs::model::loaded::LoadedModel;
 
-use super::error::TrainError;
-use super::options::OptionValue;
 use super::spec::{LearnerSpec, TrainSpec, check};
 use super::train::{TrainContext, Trained, train};
+use tarn_udfs::fit::error::TrainError;
+use tarn_udfs::fit::option_value::OptionValue;
 
 /// A folder that goes with the test.
 struct Folder(PathBuf);

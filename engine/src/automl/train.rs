@@ -15,10 +15,10 @@ use tarn_gpu::control::CancelToken;
 use tarn_udfs::fit::queue::{FitLimits, FitQueue};
 use tokio::sync::{mpsc, oneshot};
 
-use super::error::TrainError;
 use super::evaluate::Workshop;
 use super::spec::CheckedTrainSpec;
 use super::training_set::{TrainingSet, TrainingSetBuilder};
+use tarn_udfs::fit::error::TrainError;
 
 /// Batches between the query and the trainer.
 const BATCHES_IN_FLIGHT: usize = 4;

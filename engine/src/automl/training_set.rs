@@ -21,9 +21,9 @@ use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReser
 use tarn_udfs::model::bytes::hash_bytes;
 use tarn_udfs::model::group_key::{KeyColumn, group_keys};
 
-use super::error::TrainError;
-use super::label_census::LabelCensus;
-use super::row_key::row_keys;
+use tarn_udfs::fit::error::TrainError;
+use tarn_udfs::fit::label_census::LabelCensus;
+use tarn_udfs::fit::row_key::row_keys;
 
 /// Buckets of a set that spilled; a power of two below 256.
 const BUCKETS: usize = 64;

@@ -17,7 +17,8 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::names::fold;
 use crate::error::PgError;
-use crate::{sqlstate, suggest};
+use crate::sqlstate;
+use tarn_udfs::suggest;
 
 /// The scoring functions.
 const FUNCTIONS: [&str; 3] = ["predict", "predict_proba", "predict_struct"];
@@ -55,7 +56,7 @@ impl Visitor for Collector {
         let Expr::Function(function) = expr else {
             return ControlFlow::Continue(());
         };
-        if !is_scoring(&function.name) {
+        if !is_scoring(&function.name) || is_on_value(function) {
             return ControlFlow::Continue(());
         }
         match model_name(function) {
@@ -122,7 +123,7 @@ impl VisitorMut for Binder<'_> {
         let Expr::Function(function) = expr else {
             return ControlFlow::Continue(());
         };
-        if !is_scoring(&function.name) {
+        if !is_scoring(&function.name) || is_on_value(function) {
             return ControlFlow::Continue(());
         }
         match self.bind_call(function) {
@@ -132,7 +133,7 @@ impl VisitorMut for Binder<'_> {
     }
 }
 
-fn collect_aliases(from: &[TableWithJoins], aliases: &mut BTreeSet<String>) {
+pub(super) fn collect_aliases(from: &[TableWithJoins], aliases: &mut BTreeSet<String>) {
     for item in from {
         collect_factor(&item.relation, aliases);
         for join in &item.joins {
@@ -416,14 +417,26 @@ fn take_class(
     Ok(Some(class))
 }
 
-fn is_scoring(name: &ObjectName) -> bool {
+pub(super) fn is_scoring(name: &ObjectName) -> bool {
     name.0.len() == 1 && FUNCTIONS.contains(&last_word(name).as_str())
 }
 
-fn last_word(name: &ObjectName) -> String {
+pub(super) fn last_word(name: &ObjectName) -> String {
     match name.0.last() {
         Some(ObjectNamePart::Identifier(ident)) => fold(ident),
         _ => String::new(),
+    }
+}
+
+/// Whether the model is a value of the row, such as a column; see [`super::bind_values`].
+fn is_on_value(function: &Function) -> bool {
+    let FunctionArguments::List(list) = &function.args else {
+        return false;
+    };
+    match list.args.first() {
+        Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(_)))) | None => false,
+        Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(_))) => true,
+        Some(_) => false,
     }
 }
 
@@ -441,7 +454,7 @@ fn model_name(function: &Function) -> Result<String, PgError> {
     }
 }
 
-fn needs_model(function: &Function) -> PgError {
+pub(super) fn needs_model(function: &Function) -> PgError {
     PgError::new(
         sqlstate::UNDEFINED_FUNCTION,
         format!(
@@ -462,7 +475,7 @@ fn idents(name: &ObjectName) -> Vec<Ident> {
         .collect()
 }
 
-fn text_literal(text: &str) -> Expr {
+pub(super) fn text_literal(text: &str) -> Expr {
     Expr::Value(ValueWithSpan {
         value: Value::SingleQuotedString(text.to_string()),
         span: datafusion::sql::sqlparser::tokenizer::Span::empty(),

@@ -6,6 +6,7 @@
 
 pub mod array_syntax;
 pub mod bind_calls;
+pub mod bind_values;
 pub mod casts;
 pub mod files;
 pub mod given;
@@ -18,6 +19,7 @@ pub mod names;
 pub mod number_literals;
 pub mod number_operators;
 pub mod number_signs;
+pub mod one_pass_training;
 pub mod origins;
 pub mod provider;
 pub mod series;
@@ -28,6 +30,7 @@ pub mod text_operators;
 pub mod text_syntax;
 pub mod time_operators;
 pub mod time_syntax;
+pub mod training_calls;
 mod witness;
 
 use std::collections::{BTreeSet, HashMap};
@@ -183,6 +186,7 @@ impl<'a> Planner<'a> {
         let files = files::take_calls(&mut statement)?;
         let tables = self.load_relations(&statement, files).await?;
         let mut relations = provider::LoadedRelations::new(self.state, tables, &self.given);
+        bind_values::bind(&mut statement, &|probe| columns_of(probe, &relations))?;
         let parameters = syntax::cast_parameters(&statement, parameters);
         number_literals::mark(&mut statement);
         let mut context = PlannerContext::new().with_prepare_param_data_types(parameters);
@@ -433,6 +437,23 @@ impl<'a> Planner<'a> {
             Ok(provider)
         })
     }
+}
+
+/// Names and types of the columns of a query over what was loaded.
+fn columns_of(
+    query: ast::Query,
+    relations: &provider::LoadedRelations<'_>,
+) -> Result<bind_values::Columns, PgError> {
+    let planner = SqlToRel::new_with_options(relations, parser_options());
+    let statement = ast::Statement::Query(Box::new(query));
+    let plan = planner.sql_statement_to_plan_with_context(statement, &mut PlannerContext::new())?;
+    let fields = plan.schema().fields().iter();
+    Ok(fields
+        .map(|field| {
+            let name = syntax::plain_name(field.name()).to_string();
+            (name, field.data_type().clone())
+        })
+        .collect())
 }
 
 /// A view's columns have the names that it was created with, and are those that it had then: a column that its

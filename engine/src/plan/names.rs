@@ -10,7 +10,8 @@ use tarn_catalog::state::{Model, Relation, State};
 
 use crate::error::PgError;
 use crate::parser::time_travel::split_name;
-use crate::{sqlstate, suggest};
+use crate::sqlstate;
+use tarn_udfs::suggest;
 
 /// The one database.
 pub const DATABASE: &str = "tarn";

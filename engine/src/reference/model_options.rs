@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::automl::algorithm::{ALGORITHMS, PARAMETERS};
 use crate::automl::options::OPTIONS;
+use tarn_udfs::fit::algorithm::{ALGORITHMS, PARAMETERS};
 
 /// What each parameter does, by our name.
 const MEANINGS: [(&str, &str); 30] = [

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tarn_gpu::control::CancelToken;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::PgError;
@@ -59,6 +60,8 @@ pub struct StatementCancel {
 #[derive(Debug, Default)]
 struct Current {
     token: CancellationToken,
+    /// The same switch for fits, which run outside of any runtime.
+    fits: CancelToken,
     reason: Option<StopReason>,
     running: bool,
 }
@@ -72,6 +75,7 @@ impl StatementCancel {
     pub fn begin(&self) -> CancellationToken {
         let mut current = self.lock();
         current.token = CancellationToken::new();
+        current.fits = CancelToken::new();
         current.reason = None;
         if !current.running {
             current.running = true;
@@ -95,7 +99,13 @@ impl StatementCancel {
         if current.running {
             current.reason.get_or_insert(reason);
             current.token.cancel();
+            current.fits.cancel();
         }
+    }
+
+    /// The token of the current statement's fits.
+    pub fn fits(&self) -> CancelToken {
+        self.lock().fits.clone()
     }
 
     /// The current statement's token.

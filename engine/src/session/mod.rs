@@ -10,6 +10,7 @@ pub mod notice;
 pub mod outcome;
 pub mod prepared;
 pub mod repetition;
+mod seat;
 pub mod settings;
 pub mod statement_log;
 pub mod temporary;
@@ -17,6 +18,7 @@ mod transaction;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use datafusion::execution::session_state::SessionState;
@@ -80,6 +82,8 @@ pub struct Session {
     /// Which files this session may touch.
     pub files: FileAccess,
     temporary: Temporary,
+    /// `ml.max_threads` as the running statement found it.
+    fit_threads: Arc<AtomicUsize>,
     state: SessionState,
     block: Block,
     transaction: Option<Transaction>,
@@ -118,6 +122,8 @@ impl Session {
         let prepared = PreparedStatements::default();
         let system = SystemCatalog::new(&engine, &entry, &user, &peer, prepared.clone());
         let state = system.register(engine.base.clone())?;
+        let fit_threads = Arc::new(AtomicUsize::new(0));
+        let state = seat::with_training_functions(state, &engine, &entry, &notices, &fit_threads)?;
         Ok(Session {
             entry,
             user,
@@ -132,6 +138,7 @@ impl Session {
                 catalog: engine.catalog.clone(),
             },
             temporary: Temporary::default(),
+            fit_threads,
             state,
             block: Block::Idle,
             transaction: None,
@@ -163,6 +170,8 @@ impl Session {
         parsed: &Parsed,
         parameters: &Parameters,
     ) -> Result<Outcome, PgError> {
+        let fit_threads = self.settings.known("ml.max_threads").parse().unwrap_or(0);
+        self.fit_threads.store(fit_threads, Ordering::Relaxed);
         self.check_block(&parsed.statement)?;
         if let Statement::Transaction(moved) = &parsed.statement {
             // Never cancelled half-way: a commit is finished or not begun.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::error::PgError;
 use crate::sqlstate;
-use crate::suggest;
+use tarn_udfs::suggest;
 
 /// What values a setting takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,7 +17,6 @@ use uuid::Uuid;
 
 use super::query;
 use super::schema::exists_notice;
-use crate::automl::options::OptionValue as TrainValue;
 use crate::automl::spec::{CheckedTrainSpec, LearnerSpec, TrainSpec, check};
 use crate::automl::train::{TrainContext, Trained, train};
 use crate::error::PgError;
@@ -28,6 +27,7 @@ use crate::session::Session;
 use crate::session::notice::Notice;
 use crate::session::outcome::Outcome;
 use crate::session::prepared::Parameters;
+use tarn_udfs::fit::option_value::OptionValue as TrainValue;
 
 /// Where the model goes.
 struct Place {

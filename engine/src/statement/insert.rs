@@ -412,7 +412,7 @@ pub fn column_index(schema: &SchemaRef, name: &str, relation: &Relation) -> Resu
             ),
         );
         let names = schema.fields().iter().map(|field| field.name().as_str());
-        match crate::suggest::nearest(name, names) {
+        match tarn_udfs::suggest::nearest(name, names) {
             Some(near) => failure.with_hint(format!("Perhaps you meant \"{near}\".")),
             None => failure,
         }

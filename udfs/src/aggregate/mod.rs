@@ -2,3 +2,4 @@
 
 pub mod sum;
 mod total;
+pub mod train;

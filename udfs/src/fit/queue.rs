@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tarn_gpu::control::{CancelToken, Control};
 use tarn_gpu::error::GpuError;
-use tarn_gpu::fit::{Fit, FitOutcome, fit_each};
+use tarn_gpu::fit::{Fit, FitOutcome, Scratch, each_largest_first, fit_one};
 
 use super::priority::lower_own_priority;
 
@@ -44,6 +44,16 @@ pub enum Finished {
     All,
     /// The deadline passed; some fits were not delivered.
     Deadline,
+}
+
+/// What one worker of a list has.
+pub struct WorkerSeat<'a> {
+    /// Stops and pauses the worker's fits.
+    pub control: &'a Control,
+    /// Working memory, kept from piece to piece.
+    pub scratch: &'a mut Scratch,
+    /// Whether a large fit may use the list's other threads.
+    pub parallel: bool,
 }
 
 #[derive(Debug, Default)]
@@ -101,22 +111,51 @@ impl FitQueue {
         limits: &FitLimits,
         deliver: impl Fn(usize, Result<FitOutcome, GpuError>) + Sync,
     ) -> Result<Finished, GpuError> {
+        let work = |fit: &Fit| {
+            let rows = fit.train.len() + fit.valid.len();
+            fit.learner.work(rows, fit.data.features().columns().len())
+        };
+        let works: Vec<f64> = fits.iter().map(work).collect();
+        self.run_each(&works, limits, |position, seat| {
+            let outcome = fit_one(&fits[position], seat.control, seat.scratch, seat.parallel);
+            if !seat.control.cancel.is_cancelled() {
+                deliver(position, outcome);
+            }
+        })
+    }
+
+    /// Runs pieces of work that are more than a fit: `run` gets the position of each, the largest first, and a worker's
+    /// seat, under whose control it fits.
+    ///
+    /// # Errors
+    /// As [`FitQueue::run`].
+    pub fn run_each(
+        &self,
+        works: &[f64],
+        limits: &FitLimits,
+        run: impl Fn(usize, &mut WorkerSeat<'_>) + Sync,
+    ) -> Result<Finished, GpuError> {
         let wanted = if limits.threads_max == 0 {
             self.threads
         } else {
             limits.threads_max.min(self.threads)
         };
-        let permit = self.take_turn(wanted.min(fits.len().max(1)), &limits.cancel)?;
+        let permit = self.take_turn(wanted.min(works.len().max(1)), &limits.cancel)?;
         // The list has a token of its own, so that a deadline ends this list and not the statement.
         let own = CancelToken::new();
         let control = Control {
             cancel: own.clone(),
             yield_point: Some(self.yield_point(limits, &own)),
         };
-        fit_each(fits, permit.threads, &control, |position, outcome| {
-            if !own.is_cancelled() {
-                deliver(position, outcome);
-            }
+        each_largest_first(works, permit.threads, |position, scratch, parallel| {
+            run(
+                position,
+                &mut WorkerSeat {
+                    control: &control,
+                    scratch,
+                    parallel,
+                },
+            );
         })?;
         if limits.cancel.is_cancelled() {
             return Err(GpuError::Cancelled);

@@ -21,7 +21,8 @@ use crate::error::ModelError;
 const MAGIC: &[u8; 8] = b"TARNMODL";
 /// Newest artefact format that this program reads and the one that it writes.
 pub const ARTEFACT_FORMAT: u32 = 1;
-const HEADER_BYTES: usize = 72;
+/// Length of the header, which holds the checksums of everything else.
+pub const HEADER_BYTES: usize = 72;
 /// Largest part that is read in one piece.
 const PART_BYTES_MAX: u64 = 1 << 32;
 /// Most columns of a group key.

@@ -270,9 +270,10 @@ mod tests {
     use super::*;
 
     fn feature(values: &ArrayRef) -> FeatureColumn {
-        let mut observer = ColumnObserver::new(&Field::new("x", values.data_type().clone(), true));
+        let mut observer =
+            ColumnObserver::new(&Field::new("x", values.data_type().clone(), true), false);
         observer.observe(values).unwrap();
-        match observer.finish(false) {
+        match observer.finish() {
             Verdict::Keep(feature) => feature,
             Verdict::Drop(reason) => panic!("dropped: {reason:?}"),
         }

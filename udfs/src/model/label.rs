@@ -29,6 +29,15 @@ impl Task {
             Self::Classification => "classification",
         }
     }
+
+    /// The task that a word in an option means.
+    pub fn parse(word: &str) -> Option<Self> {
+        match word.to_ascii_lowercase().as_str() {
+            "regression" => Some(Self::Regression),
+            "classification" | "binary" | "multiclass" => Some(Self::Classification),
+            _ => None,
+        }
+    }
 }
 
 /// The label column of a model.

@@ -2,7 +2,7 @@
 //!
 //! [`observe`] decides which columns are features, [`features`] and [`encode`] turn them into numbers, [`label`] knows
 //! the answer's type, [`group_key`] the groups; [`trained`] scores numbers, [`artefact`] stores all of it in one file,
-//! [`loaded`] scores Arrow batches from such a file through [`cache`], and [`registry`] is where the functions find it.
+//! [`loaded`] scores Arrow batches from such a file through [`cache`], and [`registry`] is where the functions find it; [`value`] is a model that travels in a query.
 
 pub mod artefact;
 pub mod bytes;
@@ -20,3 +20,4 @@ pub mod sql_type;
 #[cfg(test)]
 pub mod tests;
 pub mod trained;
+pub mod value;

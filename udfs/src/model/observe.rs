@@ -68,6 +68,10 @@ pub struct ColumnObserver {
     sql_type: String,
     family: Option<SourceFamily>,
     integer: bool,
+    /// Whether the column may turn out to be an identifier, for which its distinct values are counted.
+    may_be_identifier: bool,
+    varies: bool,
+    first: Option<u64>,
     rows: u64,
     missing: u64,
     low: f64,
@@ -81,13 +85,16 @@ pub struct ColumnObserver {
 }
 
 impl ColumnObserver {
-    /// An observer of a column.
-    pub fn new(field: &Field) -> Self {
+    /// An observer of a column; `may_be_identifier` is false for columns that the statement names itself.
+    pub fn new(field: &Field, may_be_identifier: bool) -> Self {
         Self {
             name: field.name().clone(),
             sql_type: sql_type_of(field),
             family: SourceFamily::of(field.data_type()),
             integer: is_integer(field.data_type()),
+            may_be_identifier,
+            varies: false,
+            first: None,
             rows: 0,
             missing: 0,
             low: f64::INFINITY,
@@ -144,9 +151,18 @@ impl ColumnObserver {
                 self.low = self.low.min(value);
                 self.high = self.high.max(value);
             }
-            self.distinct.insert((value + 0.0).to_bits());
+            self.note_value((value + 0.0).to_bits());
         }
         Ok(())
+    }
+
+    /// Whether there are several values is always known; how many only where it matters, since counting them takes
+    /// longer than anything else.
+    fn note_value(&mut self, bits: u64) {
+        self.varies |= *self.first.get_or_insert(bits) != bits;
+        if self.may_be_identifier && self.integer {
+            self.distinct.insert(bits);
+        }
     }
 
     fn observe_moments(&mut self, values: &ArrayRef) -> Result<(), ModelError> {
@@ -157,7 +173,7 @@ impl ColumnObserver {
             };
             self.micros_low = self.micros_low.min(micros);
             self.micros_high = self.micros_high.max(micros);
-            self.distinct.insert(micros as u64);
+            self.note_value(micros as u64);
             for (part, range) in MomentPart::ALL
                 .into_iter()
                 .zip(&mut self.part_ranges)
@@ -181,6 +197,11 @@ impl ColumnObserver {
         for (mine, theirs) in self.part_ranges.iter_mut().zip(other.part_ranges) {
             *mine = (mine.0.min(theirs.0), mine.1.max(theirs.1));
         }
+        self.varies |= other.varies;
+        match (self.first, other.first) {
+            (Some(mine), Some(theirs)) => self.varies |= mine != theirs,
+            (mine, theirs) => self.first = mine.or(theirs),
+        }
         self.distinct.merge(other.distinct);
         self.too_many_levels |= other.too_many_levels;
         for (level, count) in other.levels {
@@ -197,8 +218,8 @@ impl ColumnObserver {
         (self.rows, self.missing)
     }
 
-    /// The verdict over all rows seen; `may_be_identifier` is false for columns that the statement names itself.
-    pub fn finish(self, may_be_identifier: bool) -> Verdict {
+    /// The verdict over all rows seen.
+    pub fn finish(self) -> Verdict {
         let Some(family) = self.family else {
             return Verdict::Drop(Dropped::Unsupported(self.sql_type));
         };
@@ -206,15 +227,14 @@ impl ColumnObserver {
         if present == 0 {
             return Verdict::Drop(Dropped::AllMissing);
         }
-        let distinct = match family {
-            SourceFamily::Text if self.too_many_levels => present,
-            SourceFamily::Text => self.levels.len() as u64,
-            _ => self.distinct.estimate(),
+        let constant = match family {
+            SourceFamily::Text => self.levels.len() == 1 && !self.too_many_levels,
+            _ => !self.varies,
         };
-        if distinct == 1 && self.missing == 0 {
+        if constant && self.missing == 0 {
             return Verdict::Drop(Dropped::Constant);
         }
-        if may_be_identifier && self.is_identifier(family, present, distinct) {
+        if self.may_be_identifier && self.is_identifier(family, present) {
             return Verdict::Drop(Dropped::Identifier);
         }
         let role = match family {
@@ -247,10 +267,14 @@ impl ColumnObserver {
         parts
     }
 
-    fn is_identifier(&self, family: SourceFamily, present: u64, distinct: u64) -> bool {
+    fn is_identifier(&self, family: SourceFamily, present: u64) -> bool {
         if present < IDENTIFIER_ROWS_MIN {
             return false;
         }
+        let distinct = match family {
+            SourceFamily::Text => self.levels.len() as u64,
+            _ => self.distinct.estimate(),
+        };
         match family {
             SourceFamily::Text => {
                 self.too_many_levels || distinct as f64 >= UNIQUE_SHARE_MIN * present as f64
@@ -354,9 +378,10 @@ mod tests {
     use super::*;
 
     fn verdict(name: &str, values: ArrayRef) -> Verdict {
-        let mut observer = ColumnObserver::new(&Field::new(name, values.data_type().clone(), true));
+        let mut observer =
+            ColumnObserver::new(&Field::new(name, values.data_type().clone(), true), true);
         observer.observe(&values).unwrap();
-        observer.finish(true)
+        observer.finish()
     }
 
     #[test]
@@ -387,14 +412,14 @@ mod tests {
         let values: Vec<String> = (0..300).map(|i| format!("level {}", i % 7)).collect();
         let field = Field::new("x", DataType::Utf8, true);
         let whole: ArrayRef = Arc::new(StringArray::from(values.clone()));
-        let mut one = ColumnObserver::new(&field);
+        let mut one = ColumnObserver::new(&field, true);
         one.observe(&whole).unwrap();
-        let mut parts = ColumnObserver::new(&field);
+        let mut parts = ColumnObserver::new(&field, true);
         parts.observe(&whole.slice(200, 100)).unwrap();
-        let mut rest = ColumnObserver::new(&field);
+        let mut rest = ColumnObserver::new(&field, true);
         rest.observe(&whole.slice(0, 200)).unwrap();
         parts.merge(rest);
-        assert_eq!(one.finish(true), parts.finish(true));
+        assert_eq!(one.finish(), parts.finish());
     }
 
     #[test]

@@ -37,9 +37,9 @@ pub fn columns() -> [ArrayRef; 3] {
 fn features(columns: &[(&str, &ArrayRef)]) -> FeatureSet {
     let keep = |(name, values): &(&str, &ArrayRef)| {
         let mut observer =
-            ColumnObserver::new(&Field::new(*name, values.data_type().clone(), true));
+            ColumnObserver::new(&Field::new(*name, values.data_type().clone(), true), false);
         observer.observe(values).unwrap();
-        match observer.finish(false) {
+        match observer.finish() {
             Verdict::Keep(feature) => feature,
             Verdict::Drop(reason) => panic!("{reason:?}"),
         }

@@ -14,6 +14,7 @@ use datafusion::scalar::ScalarValue;
 use crate::error::ModelError;
 use crate::model::loaded::LoadedModel;
 use crate::model::registry::ModelSource;
+use crate::model::value::OpenedValues;
 
 /// The state of a scoring function: where its models are, and that it takes any arguments.
 #[derive(Debug, Clone)]
@@ -23,6 +24,8 @@ pub struct Scoring {
     /// Any arguments; types are checked against the model.
     pub signature: Signature,
     source: Arc<dyn ModelSource>,
+    /// Models that came as values.
+    pub opened: Arc<OpenedValues>,
 }
 
 impl PartialEq for Scoring {
@@ -58,6 +61,7 @@ impl Scoring {
             name,
             signature,
             source: Arc::clone(source),
+            opened: Arc::default(),
         }
     }
 

@@ -3,7 +3,7 @@
 pub mod array;
 pub mod call;
 pub mod columns;
-pub mod concat;
+pub mod describe;
 pub mod number;
 pub mod overload;
 pub mod predict;
@@ -16,4 +16,5 @@ pub mod template;
 mod tests;
 pub mod text;
 pub mod time;
+pub mod value_call;
 pub mod whole_numbers;

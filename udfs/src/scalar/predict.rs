@@ -11,6 +11,7 @@ use datafusion::logical_expr::{
 };
 
 use super::call::Scoring;
+use super::value_call::{ValueCall, predicted_field, predictions};
 use crate::error::ModelError;
 use crate::model::label::Task;
 use crate::model::loaded::{LoadedModel, Scores};
@@ -41,11 +42,20 @@ impl ScalarUDFImpl for Predict {
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
+        if let Some((_, predicted)) = ValueCall::plan(self.0.name, &args)? {
+            return Ok(predicted_field(self.name(), &predicted));
+        }
         let call = self.0.plan(&args, false)?;
         Ok(Arc::new(call.model.label().predicted_field(self.name())))
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        if let Some(call) = ValueCall::execute(&args.args) {
+            let rows = args.number_rows;
+            let scored = call.score(&self.0.opened, &args.args, rows)?;
+            let values = predictions(scored, args.return_field.data_type(), rows)?;
+            return Ok(ColumnarValue::Array(values));
+        }
         let call = self.0.execute(&args.args, false)?;
         let scores = call.model.score(
             &call.columns(&args.args, args.number_rows)?,

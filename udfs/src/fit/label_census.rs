@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use crate::model::encode::numbers_of;
+use crate::model::features::SourceFamily;
+use crate::model::label::{CLASSES_MAX, Label, Task, class_texts, order_classes};
+use crate::model::sql_type::sql_type_of;
 use arrow::array::{Array, ArrayRef, BooleanArray};
 use arrow::compute::is_not_null;
 use arrow::datatypes::{DataType, Field};
-use tarn_udfs::model::encode::numbers_of;
-use tarn_udfs::model::features::SourceFamily;
-use tarn_udfs::model::label::{CLASSES_MAX, Label, Task, class_texts, order_classes};
-use tarn_udfs::model::sql_type::sql_type_of;
 
 use super::error::TrainError;
 

@@ -1,12 +1,12 @@
 //! What identifies a row: a hash of its content, so that nothing depends on the order in which rows arrive.
 
+use crate::error::ModelError;
+use crate::model::bytes::{hash_bytes, mix};
+use crate::model::encode::{micros_of, numbers_of, visit_text};
+use crate::model::features::SourceFamily;
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
-use tarn_udfs::error::ModelError;
-use tarn_udfs::model::bytes::{hash_bytes, mix};
-use tarn_udfs::model::encode::{micros_of, numbers_of, visit_text};
-use tarn_udfs::model::features::SourceFamily;
 
 const NULL_HASH: u64 = 0x6A09_E667_F3BC_C908;
 

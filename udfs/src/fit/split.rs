@@ -4,8 +4,8 @@
 //! Equal rows are numbered and fall apart like different ones: the hash covers the label, so keeping copies on one side
 //! would take one answer of a repeated question away from the other side.
 
-use tarn_udfs::model::bytes::mix;
-use tarn_udfs::model::label::Task;
+use crate::model::bytes::mix;
+use crate::model::label::Task;
 
 /// Bins of a numeric label within which rows are spread over folds.
 const LABEL_BINS: usize = 10;

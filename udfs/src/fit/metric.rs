@@ -1,7 +1,7 @@
 //! How good are predictions? Metrics by their SQL names, each with a direction.
 
+use crate::model::label::Task;
 use tarn_gpu::metric as measure;
-use tarn_udfs::model::label::Task;
 
 /// A metric that a search can optimise and a report can show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

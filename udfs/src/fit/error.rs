@@ -1,8 +1,8 @@
 //! Why can a model not be trained, in words for the person who wrote the statement?
 
+use crate::error::ModelError;
 use datafusion::error::DataFusionError;
 use tarn_gpu::error::GpuError;
-use tarn_udfs::error::ModelError;
 
 /// Every way in which CREATE MODEL fails between its options and its artefact.
 #[derive(Debug, thiserror::Error)]

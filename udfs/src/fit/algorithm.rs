@@ -11,7 +11,7 @@ use tarn_gpu::trees::{Growth, Mode, Objective, TreesOptions};
 
 use super::candidates::{Candidate, CandidateLearner};
 use super::error::TrainError;
-use super::options::{OptionValue, bad_value, unknown_option};
+use super::option_value::{OptionValue, bad_value, unknown_option};
 use crate::suggest::nearest;
 
 /// Algorithm names that a statement may use.

@@ -3,6 +3,7 @@
 //! Good settings in a good order first, then changes of the best one so far, drawn from the statement's seed: the list is
 //! a function of the trials before it, so that counting trials replays a run that the clock had stopped.
 
+use crate::model::label::Task;
 use tarn_gpu::baseline::BaselineOptions;
 use tarn_gpu::error::OptionError;
 use tarn_gpu::fit::Learner;
@@ -10,9 +11,8 @@ use tarn_gpu::linear::LinearOptions;
 use tarn_gpu::logistic::LogisticOptions;
 use tarn_gpu::random::philox;
 use tarn_gpu::trees::{Growth, TreesOptions};
-use tarn_udfs::model::label::Task;
 
-use super::options::Family;
+use super::family::Family;
 
 /// Rounds at most; early stopping ends nearly every fit long before.
 const ROUNDS_MAX: u32 = 4_000;
@@ -90,6 +90,11 @@ impl Candidate {
             }
             _ => false,
         }
+    }
+
+    /// Whether held-out rows decide how many rounds a fit has.
+    pub fn stops_early(&self) -> bool {
+        matches!(&self.learner, CandidateLearner::Trees(options) if options.early_stopping > 0)
     }
 
     /// Its parameters, as `name = value` pairs in SQL.
@@ -317,6 +322,17 @@ impl Portfolio {
                 .collect();
             candidates.extend(logs);
         }
+        candidates.retain(|candidate| self.families.contains(&candidate.family()));
+        candidates
+    }
+
+    /// Candidates for a group that has nobody to lean on: the constant first, so that it wins where nothing is learned.
+    pub fn for_one_group(&self) -> Vec<Candidate> {
+        let mut candidates = vec![Candidate {
+            learner: CandidateLearner::Baseline(BaselineOptions::default()),
+            log_target: false,
+        }];
+        candidates.extend(self.for_groups());
         candidates.retain(|candidate| self.families.contains(&candidate.family()));
         candidates
     }
