@@ -14,6 +14,7 @@ pub mod error;
 pub mod orphans;
 pub mod state;
 pub mod store;
+pub mod syntax_walk;
 pub mod system;
 pub mod table;
 #[cfg(test)]

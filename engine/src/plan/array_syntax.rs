@@ -3,19 +3,20 @@
 //! Pure rewrites of the AST: a slice without a bound gets it, and `ARRAY(SELECT …)` aggregates what the query gives.
 
 use std::ops::ControlFlow;
+use tarn_catalog::syntax_walk::{Node, walk_mut};
 
 use datafusion::sql::sqlparser::ast::{
     AccessExpr, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr,
     FunctionArgumentClause, FunctionArguments, GroupByExpr, OrderByExpr, OrderByKind,
-    OrderByOptions, Query, SelectItem, SetExpr, Subscript, Value, VisitMut, VisitorMut,
+    OrderByOptions, Query, SelectItem, SetExpr, Subscript, Value, VisitorMut,
 };
 
 use super::names::fold;
 use super::time_syntax::call;
 
 /// Applies every rewrite to a statement or an expression.
-pub fn normalise(node: &mut impl VisitMut) {
-    let _ = node.visit(&mut Rewriter);
+pub fn normalise(node: &mut impl Node) {
+    let _ = walk_mut(node, &mut Rewriter);
 }
 
 struct Rewriter;

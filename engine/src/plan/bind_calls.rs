@@ -8,11 +8,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
+use tarn_catalog::syntax_walk::{walk, walk_mut};
 
 use datafusion::sql::sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName,
     ObjectNamePart, Query, Select, SetExpr, Statement, TableFactor, TableWithJoins, Value,
-    ValueWithSpan, Visit, VisitMut, Visitor, VisitorMut,
+    ValueWithSpan, Visitor, VisitorMut,
 };
 
 use super::names::fold;
@@ -41,7 +42,7 @@ pub struct CallTarget {
 /// The model names that a statement calls, as written.
 pub fn called_models(statement: &Statement) -> Result<BTreeSet<String>, PgError> {
     let mut collector = Collector(BTreeSet::new());
-    match statement.visit(&mut collector) {
+    match walk(statement, &mut collector) {
         ControlFlow::Continue(()) => Ok(collector.0),
         ControlFlow::Break(error) => Err(*error),
     }
@@ -78,7 +79,7 @@ pub fn bind(
         models,
         scopes: Vec::new(),
     };
-    match statement.visit(&mut binder) {
+    match walk_mut(statement, &mut binder) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(*error),
     }

@@ -7,13 +7,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
+use tarn_catalog::syntax_walk::{Node, walk, walk_mut};
 
 use datafusion::arrow::datatypes::DataType;
 use datafusion::sql::sqlparser::ast::{
     Cte, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
     Ident, ObjectName, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr,
-    Statement, TableWithJoins, UnaryOperator, Value, ValueWithSpan, Visit, VisitMut, Visitor,
-    VisitorMut, With,
+    Statement, TableWithJoins, UnaryOperator, Value, ValueWithSpan, Visitor, VisitorMut, With,
 };
 use tarn_udfs::fit::call_spec::{CallSpec, TRAINING_FUNCTIONS};
 use tarn_udfs::fit::option_value::OptionValue;
@@ -41,7 +41,7 @@ pub fn bind(statement: &mut Statement, columns_of: ColumnsOf<'_>) -> Result<(), 
         columns_of,
         scopes: Vec::new(),
     };
-    match statement.visit(&mut binder) {
+    match walk_mut(statement, &mut binder) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(*error),
     }
@@ -90,8 +90,8 @@ impl Visitor for Finder {
     }
 }
 
-fn has_unbound(part: &impl Visit) -> bool {
-    part.visit(&mut Finder).is_break()
+fn has_unbound(part: &impl Node) -> bool {
+    walk(part, &mut Finder).is_break()
 }
 
 /// What can be named inside one query.
@@ -119,8 +119,8 @@ impl VisitorMut for Binder<'_> {
             let empty = Self::empty(with);
             let mut seen: Vec<Cte> = Vec::with_capacity(with.cte_tables.len());
             for cte in &mut with.cte_tables {
-                if has_unbound(&cte.query) {
-                    VisitMut::visit(cte.query.as_mut(), self)?;
+                if has_unbound(cte.query.as_ref()) {
+                    walk_mut(cte.query.as_mut(), self)?;
                 }
                 seen.push(cte.clone());
                 self.top().ctes = Some(With {
@@ -233,7 +233,7 @@ impl Binder<'_> {
 
     fn enter_from(&mut self, select: &mut Select) -> Flow {
         if has_unbound(&select.from) {
-            VisitMut::visit(&mut select.from, self)?;
+            walk_mut(&mut select.from, self)?;
         }
         let mut aliases = BTreeSet::new();
         collect_aliases(&select.from, &mut aliases);

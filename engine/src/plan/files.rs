@@ -8,6 +8,7 @@
 use std::ops::ControlFlow;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
+use tarn_catalog::syntax_walk::{walk, walk_mut};
 
 use datafusion::catalog::TableProvider;
 use datafusion::datasource::file_format::FileFormat;
@@ -20,7 +21,7 @@ use datafusion::datasource::listing::{
 use datafusion::execution::session_state::SessionState;
 use datafusion::sql::sqlparser::ast::{
     Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, ObjectNamePart, Statement, TableAlias,
-    TableFactor, Value, ValueWithSpan, Visit, VisitMut, Visitor, VisitorMut,
+    TableFactor, Value, ValueWithSpan, Visitor, VisitorMut,
 };
 
 use tarn_catalog::Catalog;
@@ -104,13 +105,13 @@ pub fn calls(statement: &Statement, function: &str) -> bool {
             }
         }
     }
-    statement.visit(&mut Finder(function)).is_break()
+    walk(statement, &mut Finder(function)).is_break()
 }
 
 /// Takes the calls out of a statement and leaves marker names.
 pub fn take_calls(statement: &mut Statement) -> Result<Vec<FileCall>, PgError> {
     let mut taker = Taker { calls: Vec::new() };
-    match statement.visit(&mut taker) {
+    match walk_mut(statement, &mut taker) {
         ControlFlow::Continue(()) => Ok(taker.calls),
         ControlFlow::Break(error) => Err(*error),
     }

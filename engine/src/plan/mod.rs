@@ -37,6 +37,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use tarn_catalog::syntax_walk::each_relation;
 
 use datafusion::arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
 use datafusion::catalog::TableProvider;
@@ -496,7 +497,7 @@ fn located(error: PgError, reference: &TableReference, statement: &ast::Statemen
         return error;
     }
     let mut location = None;
-    let _ = ast::visit_relations(statement, |name| {
+    let _ = each_relation(statement, |name| {
         if let Some(ast::ObjectNamePart::Identifier(ident)) = name.0.last()
             && names::fold(ident) == reference.table()
         {

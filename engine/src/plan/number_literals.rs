@@ -7,6 +7,7 @@
 //! and [`NumberLiterals`] plans that as the literal.
 
 use std::ops::ControlFlow;
+use tarn_catalog::syntax_walk::walk_mut;
 
 use arrow::datatypes::i256;
 use datafusion::error::Result;
@@ -14,7 +15,7 @@ use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult};
 use datafusion::scalar::ScalarValue;
 use datafusion::sql::sqlparser::ast;
-use datafusion::sql::sqlparser::ast::{VisitMut, VisitorMut};
+use datafusion::sql::sqlparser::ast::VisitorMut;
 
 use crate::error::PgError;
 use crate::sqlstate;
@@ -31,12 +32,12 @@ const NARROW_DIGITS_MAX: i64 = 38;
 
 /// Marks the numbers of a statement.
 pub fn mark(statement: &mut ast::Statement) {
-    let _ = VisitMut::visit(statement, &mut Marker);
+    let _ = walk_mut(statement, &mut Marker);
 }
 
 /// Marks the numbers of an expression.
 pub fn mark_expression(expression: &mut ast::Expr) {
-    let _ = VisitMut::visit(expression, &mut Marker);
+    let _ = walk_mut(expression, &mut Marker);
 }
 
 struct Marker;

@@ -5,11 +5,12 @@
 //! elements beside them.
 
 use std::ops::ControlFlow;
+use tarn_catalog::syntax_walk::{Node, walk_mut};
 
 use datafusion::sql::sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Select,
     SelectItem, SetExpr, TableAlias, TableAliasColumnDef, TableFactor, UnaryOperator, Value,
-    ValueWithSpan, VisitMut, VisitorMut,
+    ValueWithSpan, VisitorMut,
 };
 use tarn_catalog::system::query_rewrite::column_name;
 
@@ -27,8 +28,8 @@ const TWINS: [(&str, &str); 4] = [
 const SERIES: &str = "generate_series";
 
 /// Applies the rewrites to a statement.
-pub fn normalise(node: &mut impl VisitMut) -> Result<(), PgError> {
-    match node.visit(&mut Rewriter) {
+pub fn normalise(node: &mut impl Node) -> Result<(), PgError> {
+    match walk_mut(node, &mut Rewriter) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(*error),
     }
@@ -118,7 +119,7 @@ fn unnest_calls(expr: &mut Expr) -> bool {
         }
     }
     let mut calls = Calls { found: false };
-    let _ = expr.visit(&mut calls);
+    let _ = walk_mut(expr, &mut calls);
     calls.found
 }
 

@@ -7,12 +7,13 @@
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use tarn_catalog::syntax_walk::{each_expression, walk_mut};
 
 use arrow::datatypes::FieldRef;
 
 use datafusion::sql::sqlparser::ast::{
     Expr, Ident, LimitClause, ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr,
-    Statement, TableFactor, Value, ValueWithSpan, VisitMut, VisitorMut, visit_expressions,
+    Statement, TableFactor, Value, ValueWithSpan, VisitorMut,
 };
 use tarn_catalog::system::query_rewrite::column_name;
 use tarn_catalog::types::PgType;
@@ -25,7 +26,7 @@ use crate::statement::insert::{note_parameter, placeholder_number};
 /// Applies every rewrite.
 pub fn normalise(statement: &mut Statement) -> Result<(), PgError> {
     let mut rewriter = Rewriter;
-    match statement.visit(&mut rewriter) {
+    match walk_mut(statement, &mut rewriter) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(*error),
     }
@@ -58,7 +59,7 @@ impl VisitorMut for Rewriter {
 /// `$1::int` and `'a' = ANY($1)` say the types of their parameters, where nobody has.
 pub fn cast_parameters(statement: &Statement, known: &[Option<FieldRef>]) -> Vec<Option<FieldRef>> {
     let mut typed = known.to_vec();
-    let _ = visit_expressions(statement, |expr| {
+    let _ = each_expression(statement, |expr| {
         let found = match expr {
             Expr::Cast {
                 expr, data_type, ..

@@ -4,10 +4,9 @@
 //! regular expression.
 
 use std::ops::ControlFlow;
+use tarn_catalog::syntax_walk::{Node, walk_mut};
 
-use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, Value, ValueWithSpan, VisitMut, VisitorMut,
-};
+use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, Value, ValueWithSpan, VisitorMut};
 use tarn_udfs::error::FunctionError;
 use tarn_udfs::scalar::regex::similar::regular_expression;
 
@@ -15,8 +14,8 @@ use super::time_syntax::call;
 use crate::error::PgError;
 
 /// Applies every rewrite to a statement or an expression.
-pub fn normalise(node: &mut impl VisitMut) -> Result<(), PgError> {
-    match node.visit(&mut Rewriter) {
+pub fn normalise(node: &mut impl Node) -> Result<(), PgError> {
+    match walk_mut(node, &mut Rewriter) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(*error),
     }

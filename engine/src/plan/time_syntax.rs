@@ -4,11 +4,12 @@
 //! cast, so that the literal is read as PostgreSQL reads it, and `make_interval(days => 3)` gets all its places.
 
 use std::ops::ControlFlow;
+use tarn_catalog::syntax_walk::{Node, walk_mut};
 
 use datafusion::sql::sqlparser::ast::{
     CastKind, DataType, DateTimeField, Expr, Function, FunctionArg, FunctionArgExpr,
     FunctionArgumentList, FunctionArguments, Ident, Interval, ObjectName, Value, ValueWithSpan,
-    VisitMut, VisitorMut,
+    VisitorMut,
 };
 
 use super::names::fold;
@@ -16,8 +17,8 @@ use crate::error::PgError;
 use crate::sqlstate;
 
 /// Applies every rewrite to a statement or an expression.
-pub fn normalise(node: &mut impl VisitMut) -> Result<(), PgError> {
-    match node.visit(&mut Rewriter) {
+pub fn normalise(node: &mut impl Node) -> Result<(), PgError> {
+    match walk_mut(node, &mut Rewriter) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(*error),
     }

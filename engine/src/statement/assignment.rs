@@ -4,6 +4,7 @@
 //! that are always generated take nothing else.
 
 use std::sync::Arc;
+use tarn_catalog::syntax_walk::each_expression;
 
 use arrow::datatypes::{DataType, Field, FieldRef, SchemaRef};
 use datafusion::sql::sqlparser::ast;
@@ -119,7 +120,7 @@ fn columns_of(query: &ast::Query, count: usize) -> Result<Vec<ast::Expr>, PgErro
     }
     let mut is_computed = false;
     for item in &select.projection {
-        let _ = ast::visit_expressions(item, |expr| {
+        let _ = each_expression(item, |expr| {
             is_computed |= matches!(expr, ast::Expr::Function(_));
             std::ops::ControlFlow::<()>::Continue(())
         });

@@ -3,6 +3,7 @@
 //! Columns with their options and constraints, as CREATE TABLE and ALTER TABLE … ADD write them.
 
 use std::collections::BTreeMap;
+use tarn_catalog::syntax_walk::each_expression;
 
 use arrow::datatypes::Field;
 use datafusion::sql::sqlparser::ast;
@@ -330,7 +331,7 @@ pub fn define_constraint(
 /// `t_a_check` when the condition is about one column, `t_check` otherwise; numbered when taken.
 fn check_name(definition: &Definition, table: &str, condition: &ast::Expr) -> String {
     let mut columns: Vec<String> = Vec::new();
-    let _ = ast::visit_expressions(condition, |expr| {
+    let _ = each_expression(condition, |expr| {
         if let ast::Expr::Identifier(ident) = expr {
             let column = fold(ident);
             if !columns.contains(&column) {

@@ -3,12 +3,12 @@
 //! PostgreSQL calls `count(*)` count, `x::text` after x, a CASE case and anything else `?column?`, and several columns
 //! may have one name. DataFusion calls a column by its expression and wants the names to differ.
 
+use crate::syntax_walk::walk_mut;
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, Expr, Ident, Select, SelectItem, SetExpr, Statement, TrimWhereField, VisitMut,
-    VisitorMut,
+    AccessExpr, Expr, Ident, Select, SelectItem, SetExpr, Statement, TrimWhereField, VisitorMut,
 };
 
 use super::relations::parts;
@@ -22,7 +22,7 @@ pub(super) fn rewrite(statement: &mut Statement) -> Vec<String> {
         Statement::Query(query) => output_names(&query.body),
         _ => Vec::new(),
     };
-    let _ = statement.visit(&mut NameColumns);
+    let _ = walk_mut(statement, &mut NameColumns);
     names
 }
 

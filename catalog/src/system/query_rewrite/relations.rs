@@ -1,12 +1,13 @@
 //! Which relations does a query read, and in which schema are they?
 
+use crate::syntax_walk::{walk, walk_mut};
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::LazyLock;
 
 use datafusion::sql::sqlparser::ast::{
     DataType as SqlType, Expr, Function, Ident, ObjectName, ObjectNamePart, Query, Statement,
-    TableFactor, Visit, VisitMut, Visitor, VisitorMut,
+    TableFactor, Visitor, VisitorMut,
 };
 
 use crate::system::functions::{REG_TYPES, function_names};
@@ -121,7 +122,7 @@ fn is_reg_type(data_type: &SqlType) -> bool {
 
 fn survey(statement: &Statement) -> Survey {
     let mut survey = Survey::default();
-    let _ = statement.visit(&mut survey);
+    let _ = walk(statement, &mut survey);
     let ctes = std::mem::take(&mut survey.ctes);
     survey
         .relations
@@ -150,7 +151,7 @@ pub(super) fn is_catalog_query(statement: &Statement) -> bool {
 /// Puts `pg_catalog` before relations named without a schema, where PostgreSQL looks first.
 pub(super) fn qualify(statement: &mut Statement) {
     let ctes = survey(statement).ctes;
-    let _ = statement.visit(&mut Qualify { ctes });
+    let _ = walk_mut(statement, &mut Qualify { ctes });
 }
 
 struct Qualify {

@@ -19,12 +19,13 @@
 //! | `_pg_expandarray(a)` | `unnest(_pg_expandarray(a))` |
 //! | `col_description(t, n)` | the subquery over `pg_description` that it is in PostgreSQL |
 
+use crate::syntax_walk::walk_mut;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     AccessExpr, Array, ArrayElemTypeDef, BinaryOperator, CastKind, DataType as SqlType, Expr,
     Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
-    ObjectName, Statement, Subscript, Value, VisitMut, VisitorMut,
+    ObjectName, Statement, Subscript, Value, VisitorMut,
 };
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -38,7 +39,7 @@ use crate::system::functions::{
 use crate::types::PgType;
 
 pub(super) fn rewrite(statement: &mut Statement) {
-    let _ = statement.visit(&mut Syntax);
+    let _ = walk_mut(statement, &mut Syntax);
 }
 
 struct Syntax;
@@ -223,7 +224,7 @@ fn column_description(function: &Function) -> Option<Expr> {
         .ok()?
         .parse_expr()
         .ok()?;
-    let _ = subquery.visit(&mut FillIn([Some(table), Some(column)]));
+    let _ = walk_mut(&mut subquery, &mut FillIn([Some(table), Some(column)]));
     Some(subquery)
 }
 

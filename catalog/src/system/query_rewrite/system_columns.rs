@@ -3,11 +3,12 @@
 //! `c.tableoid` becomes the OID of the relation that `c` stands for, or NULL in a row that an outer join filled up
 //! (its first NOT NULL column is then NULL).
 
+use crate::syntax_walk::walk_mut;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
-    CaseWhen, Expr, Ident, ObjectName, Select, Statement, TableFactor, Value, VisitMut, VisitorMut,
+    CaseWhen, Expr, Ident, ObjectName, Select, Statement, TableFactor, Value, VisitorMut,
 };
 
 use super::relations::parts;
@@ -17,7 +18,7 @@ use crate::system::layout::{Layout, layout};
 type Scope = Vec<(String, &'static Layout)>;
 
 pub(super) fn rewrite(statement: &mut Statement) {
-    let _ = statement.visit(&mut SystemColumns { scopes: Vec::new() });
+    let _ = walk_mut(statement, &mut SystemColumns { scopes: Vec::new() });
 }
 
 struct SystemColumns {

@@ -1,10 +1,11 @@
 //! Functions in FROM: `pg_catalog.generate_series(…) AS s(r)`, `unnest(…) x`, `pg_partition_ancestors(…)`.
 
+use crate::syntax_walk::walk_mut;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     Expr, Ident, ObjectName, Statement, TableAlias, TableAliasColumnDef, TableFactor, Value,
-    VisitMut, VisitorMut,
+    VisitorMut,
 };
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -13,7 +14,7 @@ use super::relations::system_function;
 use super::syntax::{argument, call};
 
 pub(super) fn rewrite(statement: &mut Statement) {
-    let _ = statement.visit(&mut TableFunctions);
+    let _ = walk_mut(statement, &mut TableFunctions);
 }
 
 struct TableFunctions;
@@ -135,7 +136,7 @@ fn derived(expr: Expr, alias: &Option<TableAlias>, name: &str) -> Option<TableFa
         ..
     } = &mut factor
     {
-        let _ = subquery.visit(&mut ReplaceOne(Some(expr)));
+        let _ = walk_mut(subquery.as_mut(), &mut ReplaceOne(Some(expr)));
         if alias.is_some() {
             *own = alias.clone();
         }

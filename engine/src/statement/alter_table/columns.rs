@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use tarn_catalog::syntax_walk::{each_expression, each_expression_mut};
 
 use arrow::datatypes::FieldRef;
 use datafusion::logical_expr::ExprSchemable;
@@ -200,7 +201,7 @@ pub(super) fn columns_of(kind: &ConstraintKind) -> &[String] {
 }
 
 fn mentions(condition: &ast::Expr, column: &str) -> bool {
-    ast::visit_expressions(condition, |expr| match expr {
+    each_expression(condition, |expr| match expr {
         ast::Expr::Identifier(ident) if fold(ident) == column => ControlFlow::Break(()),
         ast::Expr::CompoundIdentifier(parts)
             if parts.last().is_some_and(|last| fold(last) == column) =>
@@ -337,7 +338,7 @@ fn rename_in_foreign_keys(
 
 fn renamed_in(condition: &str, old: &str, new: &str) -> Result<String, PgError> {
     let mut expr = crate::parser::parse_expression(condition)?;
-    let _ = ast::visit_expressions_mut(&mut expr, |expr| {
+    let _ = each_expression_mut(&mut expr, |expr| {
         let ident = match expr {
             ast::Expr::Identifier(ident) => Some(ident),
             ast::Expr::CompoundIdentifier(parts) => parts.last_mut(),
