@@ -38,6 +38,35 @@ enum Reading {
     Statistic(StatisticTable),
 }
 
+/// What a term of a linear model is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TermSource {
+    /// 1 for every row.
+    Intercept,
+    /// The column's number; a missing one counts as the mean.
+    Number {
+        /// Position of the column.
+        column: u32,
+    },
+    /// 1 where the column's number is missing.
+    Missing {
+        /// Position of the column.
+        column: u32,
+    },
+    /// 1 where the column has the level.
+    Level {
+        /// Position of the column.
+        column: u32,
+        /// Code of the level.
+        level: u32,
+    },
+    /// The mean label of the column's level, or the share of a class in it.
+    Statistic {
+        /// Position of the column.
+        column: u32,
+    },
+}
+
 /// One standardised term: (reading − mean) × scale.
 #[derive(Debug, Clone, PartialEq)]
 struct Term {
@@ -100,6 +129,20 @@ impl Design {
     /// Number of terms.
     pub(crate) fn width(&self) -> usize {
         self.terms.len()
+    }
+
+    /// What each term is about, with the mean and the scale that standardise it.
+    pub(crate) fn terms(&self) -> impl Iterator<Item = (TermSource, f64, f64)> + '_ {
+        self.terms.iter().map(|term| {
+            let column = term.column;
+            let source = match term.reading {
+                Reading::Number { .. } => TermSource::Number { column },
+                Reading::Missing => TermSource::Missing { column },
+                Reading::Level(level) => TermSource::Level { column, level },
+                Reading::Statistic(_) => TermSource::Statistic { column },
+            };
+            (source, term.mean, term.scale)
+        })
     }
 
     /// The column of each term.
@@ -384,11 +427,11 @@ pub(crate) struct DesignRows<'a> {
     training: &'a TrainingValues,
     columns: &'a [Column],
     train: &'a [u32],
-    held: Option<Vec<f64>>,
+    held: Option<&'a [f64]>,
 }
 
 /// Cells of a design that is held in memory.
-const HELD_CELLS_MAX: usize = 8 << 20;
+pub(crate) const HELD_CELLS_MAX: usize = 8 << 20;
 
 impl<'a> DesignRows<'a> {
     pub(crate) fn new(
@@ -396,13 +439,17 @@ impl<'a> DesignRows<'a> {
         training: &'a TrainingValues,
         data: &'a Dataset,
         train: &'a [u32],
+        room: &'a mut Vec<f64>,
     ) -> Self {
         let columns = data.features().columns();
         let cells = design.width() * train.len();
         let held = (cells <= HELD_CELLS_MAX).then(|| {
-            let mut cells = vec![0.0; cells];
-            design.encode_with(columns, train, 0, Some(training), &mut cells);
-            cells
+            if room.len() < cells {
+                room.resize(cells, 0.0);
+            }
+            let held = &mut room[..cells];
+            design.encode_with(columns, train, 0, Some(training), held);
+            &*held
         });
         Self {
             design,
@@ -426,7 +473,7 @@ impl<'a> DesignRows<'a> {
         ];
         for first in (0..self.train.len()).step_by(CHUNK_ROWS) {
             let rows = &self.train[first..(first + CHUNK_ROWS).min(self.train.len())];
-            match &self.held {
+            match self.held {
                 Some(cells) => visit(first, &cells[first * width..(first + rows.len()) * width]),
                 None => {
                     let cells = &mut buffer[..rows.len() * width];

@@ -85,7 +85,7 @@ pub enum DataError {
         /// How many are accepted.
         limit: usize,
     },
-    /// A label is NaN, infinite or beyond ±1e100.
+    /// A label is NaN, infinite or beyond ±1e37.
     #[error("the label of row {row} is {value}, which can't be learned")]
     LabelNotFinite {
         /// Row index.

@@ -8,8 +8,8 @@ use std::time::Instant;
 use crate::baseline::{self, CheckedBaselineOptions};
 use crate::control::{Control, Progress};
 use crate::error::GpuError;
-use crate::linear::{self, CheckedLinearOptions};
-use crate::logistic::{self, CheckedLogisticOptions};
+use crate::linear::{self, CheckedLinearOptions, LinearScratch};
+use crate::logistic::{self, CheckedLogisticOptions, LogisticScratch};
 use crate::matrix::{Dataset, FitRows};
 use crate::model::{Model, Prediction};
 use crate::trees::{self, CheckedTreesOptions, TreesFit, TreesScratch};
@@ -105,6 +105,8 @@ pub struct FitOutcome {
 #[derive(Debug, Default)]
 pub struct Scratch {
     trees: TreesScratch,
+    linear: LinearScratch,
+    logistic: LogisticScratch,
 }
 
 /// Runs one fit on the calling thread. With `parallel`, a large fit also uses the current rayon pool.
@@ -197,11 +199,18 @@ fn learn(
             Ok(trees.into())
         }
         Learner::Linear(options) => {
-            let linear = linear::fit(data, rows, options, fit.seed, control)?;
+            let linear = linear::fit(data, rows, options, fit.seed, control, &mut scratch.linear)?;
             Ok(Learned::new(Model::Linear(linear.model), linear.iterations))
         }
         Learner::Logistic(options) => {
-            let logistic = logistic::fit(data, rows, options, fit.seed, control)?;
+            let logistic = logistic::fit(
+                data,
+                rows,
+                options,
+                fit.seed,
+                control,
+                &mut scratch.logistic,
+            )?;
             let learned = Learned::new(Model::Logistic(logistic.model), logistic.iterations);
             Ok(Learned {
                 train_loss: logistic.train_loss,

@@ -19,6 +19,7 @@ pub mod linear;
 pub mod logistic;
 pub mod math;
 pub mod matrix;
+mod memory;
 pub mod metric;
 pub mod model;
 pub mod random;

@@ -13,8 +13,8 @@ pub const ROWS_MAX: usize = 1 << 30;
 pub const LEVELS_MAX: usize = 1 << 24;
 /// Most classes of one label.
 pub const CLASSES_MAX: usize = 1_000;
-/// Largest magnitude of a label, so that sums of squares stay finite.
-const LABEL_MAX: f64 = 1e100;
+/// Largest magnitude of a label: leaf values are f32.
+const LABEL_MAX: f64 = 1e37;
 
 /// One feature of all rows.
 #[derive(Debug, Clone, PartialEq)]
@@ -281,7 +281,7 @@ mod tests {
             )
         };
         assert!(build(1.0, 1.0, Task::Regression).is_ok());
-        for label in [f64::NAN, f64::INFINITY, 1e308] {
+        for label in [f64::NAN, f64::INFINITY, 1e308, -1.1e37] {
             assert!(matches!(
                 build(label, 1.0, Task::Regression),
                 Err(DataError::LabelNotFinite { .. })

@@ -9,7 +9,9 @@ use crate::matrix::Matrix;
 use crate::trees::TreesModel;
 
 /// Newest format that this build writes and reads.
-pub const FORMAT_VERSION: u8 = 1;
+///
+/// 1: the first. 2: linear and logistic models carry standard errors.
+pub const FORMAT_VERSION: u8 = 2;
 
 /// What a model answers, one entry or one line per row.
 #[derive(Debug, Clone, PartialEq)]
@@ -156,7 +158,7 @@ impl Model {
     /// As [`Model::from_bytes`], except that more may follow.
     pub fn read(from: &mut Reader) -> Result<Self, DecodeError> {
         let version = from.u8()?;
-        if version != FORMAT_VERSION {
+        if !(1..=FORMAT_VERSION).contains(&version) {
             return Err(DecodeError::Version {
                 found: version,
                 newest: FORMAT_VERSION,
@@ -164,8 +166,8 @@ impl Model {
         }
         match from.u8()? {
             0 => Ok(Self::Trees(TreesModel::read(from)?)),
-            1 => Ok(Self::Linear(LinearModel::read(from)?)),
-            2 => Ok(Self::Logistic(LogisticModel::read(from)?)),
+            1 => Ok(Self::Linear(LinearModel::read(from, version)?)),
+            2 => Ok(Self::Logistic(LogisticModel::read(from, version)?)),
             3 => Ok(Self::Baseline(BaselineModel::read(from)?)),
             _ => Err(DecodeError::Invalid {
                 what: "the learner",

@@ -1,5 +1,6 @@
 //! How are linear coefficients fitted? One pass builds the Gram matrix of standardised terms, a solver does the rest.
 
+use super::inference::Inference;
 use super::model::LinearModel;
 use super::options::CheckedLinearOptions;
 use super::solver::{Penalty, Quadratic};
@@ -18,6 +19,18 @@ pub struct LinearFit {
     pub iterations: u32,
 }
 
+/// Working memory of fits, kept by each worker from one fit to the next.
+#[derive(Debug, Default)]
+pub struct LinearScratch {
+    cells: Vec<f64>,
+    labels: Vec<f64>,
+    weights: Vec<f64>,
+    values: Vec<f64>,
+    means: Vec<f64>,
+    toward: Vec<f64>,
+    quadratic: Quadratic,
+}
+
 /// Fits linear regression on the training rows.
 ///
 /// # Errors
@@ -28,6 +41,7 @@ pub fn fit(
     options: &CheckedLinearOptions,
     seed: u64,
     control: &Control,
+    scratch: &mut LinearScratch,
 ) -> Result<LinearFit, GpuError> {
     if data.task() != Task::Regression {
         return Err(DataError::WrongTask {
@@ -45,18 +59,27 @@ pub fn fit(
         rounds_done: 0,
         rounds_max: 2,
     })?;
-    let target = Target::new(data, &train);
+    let LinearScratch {
+        cells,
+        labels,
+        weights,
+        values,
+        means,
+        toward,
+        quadratic,
+    } = scratch;
+    let target = Target::new(data, &train, labels, weights);
     let width = design.width();
     // A label that is constant up to rounding has nothing to explain.
     if target.deviation <= 1e-12 * target.mean.abs() || width == 0 {
-        let model = LinearModel::new(design, vec![0.0; width], target.mean);
+        let model = LinearModel::new(design, vec![0.0; width], target.mean, None);
         return Ok(LinearFit {
             model,
             iterations: 0,
         });
     }
-    let rows = DesignRows::new(&design, &training, data, &train);
-    let (quadratic, means) = normal_equations(&rows, &target, width);
+    let rows = DesignRows::new(&design, &training, data, &train, cells);
+    normal_equations(&rows, &target, width, quadratic, means, values);
     control.checkpoint(Progress {
         rounds_done: 1,
         rounds_max: 2,
@@ -67,36 +90,79 @@ pub fn fit(
     };
     let mut b = vec![0.0; width];
     let iterations = quadratic.minimise(penalty, options.max_iterations, options.tolerance, &mut b);
-    let offset: f64 = b.iter().zip(&means).map(|(b, mean)| b * mean).sum();
+    let offset: f64 = b.iter().zip(&*means).map(|(b, mean)| b * mean).sum();
+    toward.clear();
+    let raw_means = design.terms().map(|(_, mean, scale)| mean * scale);
+    toward.extend(means.iter().zip(raw_means).map(|(a, b)| a + b));
+    let inference = (penalty.l1 == 0.0).then(|| {
+        let residual = residual_sum(&rows, &target, &b, offset, width);
+        infer(quadratic, penalty.l2, toward, &target, residual)
+    });
     let coefficients: Vec<f64> = b.iter().map(|b| b * target.deviation).collect();
     let intercept = target.mean - offset * target.deviation;
     Ok(LinearFit {
-        model: LinearModel::new(design, coefficients, intercept),
+        model: LinearModel::new(design, coefficients, intercept, inference.flatten()),
         iterations,
     })
 }
 
+/// Standard errors in units of the label, from the weighted sum of squared residuals of the standardised label.
+fn infer(
+    quadratic: &mut Quadratic,
+    l2: f64,
+    toward: &[f64],
+    target: &Target,
+    residual: f64,
+) -> Option<Inference> {
+    let spreads = Inference::spreads(quadratic, l2, toward)?;
+    let freedom = target.labels.len() as f64 - 1.0 - spreads.freedom;
+    // With less than half a row to spare the residuals say nothing about the noise.
+    if freedom < 0.5 {
+        return None;
+    }
+    let variance = target.deviation * target.deviation * residual / freedom / target.total;
+    Inference::new(&spreads, variance, variance, freedom)
+}
+
+/// Weighted sum of squared residuals of the standardised label.
+fn residual_sum(rows: &DesignRows, target: &Target, b: &[f64], offset: f64, width: usize) -> f64 {
+    let mut sum = 0.0;
+    rows.chunks(|first, cells| {
+        for (line, row) in cells.chunks_exact(width).zip(first..) {
+            let answer: f64 = line.iter().zip(b).map(|(x, b)| x * b).sum();
+            let label = (target.labels[row] - target.mean) / target.deviation;
+            let residual = label - (answer - offset);
+            sum += target.weights[row] * residual * residual;
+        }
+    });
+    sum
+}
+
 /// The label of the training rows, with what standardises it.
-struct Target {
-    labels: Vec<f64>,
-    weights: Vec<f64>,
+struct Target<'a> {
+    labels: &'a [f64],
+    weights: &'a [f64],
     total: f64,
     mean: f64,
     deviation: f64,
 }
 
-impl Target {
-    fn new(data: &Dataset, train: &[u32]) -> Self {
-        let labels: Vec<f64> = train
-            .iter()
-            .map(|&row| data.labels()[row as usize])
-            .collect();
-        let weights: Vec<f64> = train.iter().map(|&row| data.weight(row)).collect();
+impl<'a> Target<'a> {
+    fn new(
+        data: &Dataset,
+        train: &[u32],
+        labels: &'a mut Vec<f64>,
+        weights: &'a mut Vec<f64>,
+    ) -> Self {
+        labels.clear();
+        labels.extend(train.iter().map(|&row| data.labels()[row as usize]));
+        weights.clear();
+        weights.extend(train.iter().map(|&row| data.weight(row)));
         let total: f64 = weights.iter().sum();
         let weighted = |value: &dyn Fn(f64) -> f64| {
             labels
                 .iter()
-                .zip(&weights)
+                .zip(&*weights)
                 .map(|(&label, weight)| weight * value(label))
                 .sum::<f64>()
                 / total
@@ -115,22 +181,27 @@ impl Target {
 
 /// The Gram matrix of centred terms with their products with the standardised label, and the means of the terms: these
 /// are not exactly 0 where values are missing, so the intercept has to make up for them.
-fn normal_equations(rows: &DesignRows, target: &Target, width: usize) -> (Quadratic, Vec<f64>) {
+fn normal_equations(
+    rows: &DesignRows,
+    target: &Target,
+    width: usize,
+    quadratic: &mut Quadratic,
+    means: &mut Vec<f64>,
+    values: &mut Vec<f64>,
+) {
     let set = Instructions::detect();
-    let mut quadratic = Quadratic::new(width);
-    let mut means = vec![0.0; width];
+    quadratic.reset(width);
+    means.clear();
+    means.resize(width, 0.0);
     rows.chunks(|first, cells| {
         let span = first..first + cells.len() / width;
         let weights = &target.weights[span.clone()];
         let standardised =
             |(label, weight): (&f64, &f64)| weight * (label - target.mean) / target.deviation;
-        let values: Vec<f64> = target.labels[span]
-            .iter()
-            .zip(weights)
-            .map(standardised)
-            .collect();
+        values.clear();
+        values.extend(target.labels[span].iter().zip(weights).map(standardised));
         quadratic.add_rows(set, cells, weights);
-        quadratic.add_linear(cells, &values);
+        quadratic.add_linear(cells, values);
         for (line, weight) in cells.chunks_exact(width).zip(weights) {
             means
                 .iter_mut()
@@ -139,8 +210,7 @@ fn normal_equations(rows: &DesignRows, target: &Target, width: usize) -> (Quadra
         }
     });
     quadratic.finish(1.0 / target.total);
-    centre(&mut quadratic, &means);
-    (quadratic, means)
+    centre(quadratic, means);
 }
 
 /// Takes the means of the terms out of the Gram matrix, as if every term had been centred.
@@ -205,6 +275,7 @@ mod tests {
             &options.check().unwrap(),
             0,
             &Control::default(),
+            &mut LinearScratch::default(),
         )
         .unwrap()
         .model

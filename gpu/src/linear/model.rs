@@ -1,7 +1,8 @@
 //! What does a linear model hold? The recipe of its terms, a coefficient for each, and an intercept.
 
+use super::inference::{Inference, Uncertainty};
 use crate::bytes::{Reader, Writer};
-use crate::design::{CHUNK_ROWS, Design};
+use crate::design::{CHUNK_ROWS, Design, TermSource};
 use crate::error::{DataError, DecodeError};
 use crate::matrix::Matrix;
 use crate::model::Prediction;
@@ -13,15 +14,39 @@ pub struct LinearModel {
     /// In units of the label per standard deviation of the term.
     coefficients: Vec<f64>,
     intercept: f64,
+    inference: Option<Inference>,
+}
+
+/// A coefficient in the units of the label and of its column.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Coefficient {
+    /// What it multiplies.
+    pub source: TermSource,
+    /// Label (or log odds) per unit of the column.
+    pub value: f64,
+    /// Where the fit tells: see [`crate::linear::Uncertainty`].
+    pub uncertainty: Option<Uncertainty>,
 }
 
 impl LinearModel {
-    pub(crate) fn new(design: Design, coefficients: Vec<f64>, intercept: f64) -> Self {
+    pub(crate) fn new(
+        design: Design,
+        coefficients: Vec<f64>,
+        intercept: f64,
+        inference: Option<Inference>,
+    ) -> Self {
         Self {
             design,
             coefficients,
             intercept,
+            inference,
         }
+    }
+
+    /// The intercept, which is the answer where every term is 0, and a coefficient per term.
+    pub fn coefficients(&self) -> Vec<Coefficient> {
+        let inference = self.inference.as_ref();
+        raw_coefficients(&self.design, &self.coefficients, self.intercept, inference)
     }
 
     /// Answer for a row whose terms are all average.
@@ -54,9 +79,11 @@ impl LinearModel {
         self.design.write(out);
         out.f64s(&self.coefficients);
         out.f64(self.intercept);
+        Inference::write(self.inference.as_ref(), out);
     }
 
-    pub(crate) fn read(from: &mut Reader) -> Result<Self, DecodeError> {
+    /// Reads a model of a format version.
+    pub(crate) fn read(from: &mut Reader, version: u8) -> Result<Self, DecodeError> {
         let design = Design::read(from)?;
         let coefficients = from.finite_f64s("coefficients", design.width())?;
         if coefficients.len() != design.width() {
@@ -64,12 +91,45 @@ impl LinearModel {
                 what: "the number of coefficients",
             });
         }
+        let intercept = from.finite("an intercept")?;
+        let inference = match version {
+            1 => None,
+            _ => Inference::read(from, coefficients.len())?,
+        };
         Ok(Self {
             design,
             coefficients,
-            intercept: from.finite("an intercept")?,
+            intercept,
+            inference,
         })
     }
+}
+
+/// Coefficients of standardised terms in the units of their columns, the intercept first.
+pub(crate) fn raw_coefficients(
+    design: &Design,
+    standardised: &[f64],
+    intercept: f64,
+    inference: Option<&Inference>,
+) -> Vec<Coefficient> {
+    let mut raw = Vec::with_capacity(standardised.len() + 1);
+    raw.push(Coefficient {
+        source: TermSource::Intercept,
+        value: intercept,
+        uncertainty: None,
+    });
+    for (position, ((source, mean, scale), b)) in design.terms().zip(standardised).enumerate() {
+        let value = b * scale;
+        raw[0].value -= value * mean;
+        raw.push(Coefficient {
+            source,
+            value,
+            uncertainty: inference
+                .map(|found| found.test(value, found.errors[position] * scale.abs())),
+        });
+    }
+    raw[0].uncertainty = inference.map(|found| found.test(raw[0].value, found.intercept_error));
+    raw
 }
 
 /// Row-major scores of one or more sets of coefficients.

@@ -4,11 +4,21 @@
 use crate::instructions::{Instructions, per_instruction_set};
 
 /// The quadratic ½ bᵀGb − cᵀb, with G symmetric, `width × width`, stored in full.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Quadratic {
     pub(crate) width: usize,
     pub(crate) gram: Vec<f64>,
     pub(crate) linear: Vec<f64>,
+    room: Room,
+}
+
+/// Working memory of the solvers, kept from one problem to the next.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Room {
+    factor: Vec<f64>,
+    columns: Vec<f64>,
+    inverse: Vec<f64>,
+    slope: Vec<f64>,
 }
 
 /// Strengths of the two penalties: l1·Σ|b| + l2·Σb²/2.
@@ -19,12 +29,13 @@ pub(crate) struct Penalty {
 }
 
 impl Quadratic {
-    pub(crate) fn new(width: usize) -> Self {
-        Self {
-            width,
-            gram: vec![0.0; width * width],
-            linear: vec![0.0; width],
-        }
+    /// Empties it for `width` terms, keeping its memory.
+    pub(crate) fn reset(&mut self, width: usize) {
+        self.width = width;
+        self.gram.clear();
+        self.gram.resize(width * width, 0.0);
+        self.linear.clear();
+        self.linear.resize(width, 0.0);
     }
 
     /// Adds Σ w x xᵀ to the upper triangle of the Gram matrix.
@@ -61,25 +72,23 @@ impl Quadratic {
 
     /// Minimises with the penalty, starting from `b`; answers the sweeps used.
     pub(crate) fn minimise(
-        &self,
+        &mut self,
         penalty: Penalty,
         sweeps_max: u32,
         tolerance: f64,
         b: &mut [f64],
     ) -> u32 {
-        if penalty.l1 == 0.0
-            && let Some(solution) = self.cholesky(penalty.l2)
-        {
-            b.copy_from_slice(&solution);
+        if penalty.l1 == 0.0 && self.cholesky(penalty.l2, b) {
             return 1;
         }
         self.descend(penalty, sweeps_max, tolerance, b)
     }
 
-    fn descend(&self, penalty: Penalty, sweeps_max: u32, tolerance: f64, b: &mut [f64]) -> u32 {
+    fn descend(&mut self, penalty: Penalty, sweeps_max: u32, tolerance: f64, b: &mut [f64]) -> u32 {
         let p = self.width;
         // slope[j] = c_j − (G b)_j, kept up to date as coefficients move.
-        let mut slope = self.linear.clone();
+        let slope = &mut self.room.slope;
+        slope.clone_from(&self.linear);
         for (j, &value) in b.iter().enumerate().filter(|(_, value)| **value != 0.0) {
             let line = &self.gram[j * p..(j + 1) * p];
             slope
@@ -115,10 +124,33 @@ impl Quadratic {
         sweeps_max
     }
 
-    /// Solves (G + l2 I) b = c; `None` when the matrix is not safely positive definite.
-    fn cholesky(&self, l2: f64) -> Option<Vec<f64>> {
+    /// Solves (G + l2 I) b = c; `false`, with `b` as it was, when the matrix is not safely positive definite.
+    fn cholesky(&mut self, l2: f64, b: &mut [f64]) -> bool {
+        if !self.factorise(l2) {
+            return false;
+        }
+        let (p, l) = (self.width, &self.room.factor);
+        b.copy_from_slice(&self.linear);
+        for i in 0..p {
+            let dot: f64 = l[i * p..i * p + i]
+                .iter()
+                .zip(&b[..i])
+                .map(|(a, b)| a * b)
+                .sum();
+            b[i] = (b[i] - dot) / l[i * p + i];
+        }
+        for i in (0..p).rev() {
+            let dot: f64 = (i + 1..p).map(|k| l[k * p + i] * b[k]).sum();
+            b[i] = (b[i] - dot) / l[i * p + i];
+        }
+        true
+    }
+
+    /// Finds the lower triangle L of G + l2 I = L Lᵀ; `false` when the matrix is not safely positive definite.
+    fn factorise(&mut self, l2: f64) -> bool {
         let p = self.width;
-        let mut l = self.gram.clone();
+        let l = &mut self.room.factor;
+        l.clone_from(&self.gram);
         let largest = (0..p).map(|i| l[i * p + i]).fold(0.0f64, f64::max) + l2;
         for i in 0..p {
             l[i * p + i] += l2;
@@ -136,7 +168,7 @@ impl Quadratic {
                 if i == j {
                     let pivot = l[i * p + i] - dot;
                     if pivot.is_nan() || pivot <= 1e-11 * largest {
-                        return None;
+                        return false;
                     }
                     l[i * p + i] = pivot.sqrt();
                 } else {
@@ -144,20 +176,45 @@ impl Quadratic {
                 }
             }
         }
-        let mut b = self.linear.clone();
+        true
+    }
+
+    /// The inverse of G + l2 I; `None` when the matrix is not safely positive definite.
+    pub(crate) fn inverse(&mut self, l2: f64) -> Option<&[f64]> {
+        if !self.factorise(l2) {
+            return None;
+        }
+        let p = self.width;
+        let Room {
+            factor: l,
+            columns,
+            inverse,
+            ..
+        } = &mut self.room;
+        // Line j holds column j of L⁻¹, so that all sums run along lines.
+        columns.clear();
+        columns.resize(p * p, 0.0);
+        for j in 0..p {
+            let line = &mut columns[j * p..(j + 1) * p];
+            line[j] = 1.0 / l[j * p + j];
+            for i in j + 1..p {
+                let known = l[i * p + j..i * p + i].iter().zip(&line[j..i]);
+                let dot: f64 = known.map(|(a, b)| a * b).sum();
+                line[i] = -dot / l[i * p + i];
+            }
+        }
+        inverse.clear();
+        inverse.resize(p * p, 0.0);
         for i in 0..p {
-            let dot: f64 = l[i * p..i * p + i]
-                .iter()
-                .zip(&b[..i])
-                .map(|(a, b)| a * b)
-                .sum();
-            b[i] = (b[i] - dot) / l[i * p + i];
+            for j in 0..=i {
+                let own = columns[i * p + i..(i + 1) * p].iter();
+                let other = &columns[j * p + i..(j + 1) * p];
+                let dot: f64 = own.zip(other).map(|(a, b)| a * b).sum();
+                inverse[i * p + j] = dot;
+                inverse[j * p + i] = dot;
+            }
         }
-        for i in (0..p).rev() {
-            let dot: f64 = (i + 1..p).map(|k| l[k * p + i] * b[k]).sum();
-            b[i] = (b[i] - dot) / l[i * p + i];
-        }
-        Some(b)
+        Some(inverse)
     }
 }
 
@@ -202,7 +259,8 @@ mod tests {
     use super::*;
 
     fn example() -> Quadratic {
-        let mut quadratic = Quadratic::new(2);
+        let mut quadratic = Quadratic::default();
+        quadratic.reset(2);
         let cells = [1.0, 2.0, -1.0, 0.5, 0.3, 0.7, 2.0, -1.0, 1.0, 1.0];
         quadratic.add_rows(Instructions::detect(), &cells, &[1.0, 1.0, 2.0, 1.0, 0.5]);
         quadratic.add_linear(&cells, &[1.0, 2.0, 3.0, 4.0, 5.0]);
@@ -212,9 +270,10 @@ mod tests {
 
     #[test]
     fn both_solvers_agree_and_satisfy_the_normal_equations() {
-        let quadratic = example();
+        let mut quadratic = example();
         let penalty = Penalty { l1: 0.0, l2: 0.1 };
-        let exact = quadratic.cholesky(0.1).unwrap();
+        let mut exact = [0.0; 2];
+        assert!(quadratic.cholesky(0.1, &mut exact));
         let mut descended = vec![0.0; 2];
         quadratic.descend(penalty, 10_000, 1e-14, &mut descended);
         for j in 0..2 {
@@ -228,16 +287,34 @@ mod tests {
     }
 
     #[test]
+    fn the_inverse_times_the_matrix_is_one() {
+        let mut quadratic = example();
+        let inverse = quadratic.inverse(0.3).unwrap().to_vec();
+        for i in 0..2 {
+            for j in 0..2 {
+                let own = |k: usize| quadratic.gram[k * 2 + j] + if k == j { 0.3 } else { 0.0 };
+                let found: f64 = (0..2).map(|k| inverse[i * 2 + k] * own(k)).sum();
+                assert!(
+                    (found - f64::from(u8::from(i == j))).abs() < 1e-12,
+                    "{found}"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn a_strong_l1_penalty_gives_zero_and_singular_matrices_fall_back() {
-        let quadratic = example();
+        let mut quadratic = example();
         let mut b = vec![1.0; 2];
         quadratic.minimise(Penalty { l1: 1e6, l2: 0.0 }, 100, 1e-12, &mut b);
         assert_eq!(b, vec![0.0, 0.0]);
-        let singular = Quadratic {
+        let mut singular = Quadratic {
             width: 2,
             gram: vec![1.0; 4],
             linear: vec![1.0; 2],
+            ..Quadratic::default()
         };
+        assert!(singular.inverse(0.0).is_none());
         let mut b = vec![0.0; 2];
         singular.minimise(Penalty { l1: 0.0, l2: 0.0 }, 100, 1e-12, &mut b);
         assert!((b[0] + b[1] - 1.0).abs() < 1e-9);
@@ -248,7 +325,8 @@ mod tests {
         let cells: Vec<f64> = (0..700).map(|i| (f64::from(i) * 0.731).sin()).collect();
         let weights: Vec<f64> = (0..100).map(|i| 1.0 + f64::from(i % 3)).collect();
         let with = |set| {
-            let mut quadratic = Quadratic::new(7);
+            let mut quadratic = Quadratic::default();
+            quadratic.reset(7);
             quadratic.add_rows(set, &cells, &weights);
             quadratic.finish(0.01);
             quadratic

@@ -8,7 +8,7 @@ use crate::control::{Control, Progress};
 use crate::design::{Design, DesignRows};
 use crate::error::{DataError, GpuError};
 use crate::instructions::Instructions;
-use crate::linear::{Penalty, Quadratic};
+use crate::linear::{INFERENCE_TERMS_MAX, Inference, Penalty, Quadratic};
 use crate::math::{exp, ln, sigmoid, softplus};
 use crate::matrix::{Dataset, FitRows, Task};
 
@@ -28,6 +28,31 @@ pub struct LogisticFit {
     pub train_loss: Vec<f64>,
 }
 
+/// Working memory of fits, kept by each worker from one fit to the next.
+#[derive(Debug, Default)]
+pub struct LogisticScratch {
+    cells: Vec<f64>,
+    labels: Vec<f64>,
+    weights: Vec<f64>,
+    /// `[output][row]`.
+    scores: Vec<f64>,
+    shares: Vec<f64>,
+    curvature: Vec<f64>,
+    response: Vec<f64>,
+    means: Vec<f64>,
+    step: Step,
+    quadratic: Quadratic,
+}
+
+/// Where a Newton step starts and where it would end.
+#[derive(Debug, Default)]
+struct Step {
+    from: Vec<f64>,
+    to: Vec<f64>,
+    scores_from: Vec<f64>,
+    scores_to: Vec<f64>,
+}
+
 /// Fits logistic regression on the training rows.
 ///
 /// # Errors
@@ -38,6 +63,7 @@ pub fn fit(
     options: &CheckedLogisticOptions,
     seed: u64,
     control: &Control,
+    scratch: &mut LogisticScratch,
 ) -> Result<LogisticFit, GpuError> {
     let Task::Classification { classes } = data.task() else {
         return Err(DataError::WrongTask {
@@ -51,33 +77,21 @@ pub fn fit(
         return Err(DataError::NoRows.into());
     }
     let (design, training) = Design::learn(data, &train, seed)?;
-    let mut newton = Newton::new(data, &train, classes, *options, &design);
-    let rows = DesignRows::new(&design, &training, data, &train);
-    let mut held = newton.objective();
-    let mut train_loss = Vec::new();
-    for iteration in 0..options.max_iterations {
-        control.checkpoint(Progress {
-            rounds_done: iteration,
-            rounds_max: options.max_iterations,
-        })?;
-        let before = held;
-        if newton.present >= 2 && design.width() > 0 {
-            for output in 0..newton.outputs {
-                held = newton.step(&rows, output, held);
-            }
-        }
-        train_loss.push(newton.loss());
-        if before - held <= options.tolerance * (1.0 + held.abs()) {
-            break;
-        }
-    }
+    let mut cells = std::mem::take(&mut scratch.cells);
+    let rows = DesignRows::new(&design, &training, data, &train, &mut cells);
+    let mut newton = Newton::new(data, &train, classes, *options, &design, scratch);
+    let learned = newton.run(&rows, control);
+    let inference = newton.infer(&rows);
     let (coefficients, intercepts) = (newton.coefficients, newton.intercepts);
+    scratch.cells = cells;
+    let train_loss = learned?;
     let iterations = train_loss.len() as u32;
     let model = LogisticModel {
         classes: classes.max(1),
         design,
         coefficients,
         intercepts,
+        inference,
     };
     Ok(LogisticFit {
         model,
@@ -86,40 +100,41 @@ pub fn fit(
     })
 }
 
-struct Newton {
+struct Newton<'a> {
     options: CheckedLogisticOptions,
     set: Instructions,
+    design: &'a Design,
     outputs: usize,
     /// Classes that occur.
     present: usize,
     width: usize,
-    labels: Vec<f64>,
-    weights: Vec<f64>,
+    rows: usize,
     total: f64,
     coefficients: Vec<Vec<f64>>,
     intercepts: Vec<f64>,
-    /// `[output][row]`.
-    scores: Vec<Vec<f64>>,
+    room: &'a mut LogisticScratch,
 }
 
-impl Newton {
+impl<'a> Newton<'a> {
     fn new(
         data: &Dataset,
         train: &[u32],
         classes: u32,
         options: CheckedLogisticOptions,
-        design: &Design,
+        design: &'a Design,
+        room: &'a mut LogisticScratch,
     ) -> Self {
-        let labels: Vec<f64> = train
-            .iter()
-            .map(|&row| data.labels()[row as usize])
-            .collect();
-        let weights: Vec<f64> = train.iter().map(|&row| data.weight(row)).collect();
-        let total: f64 = weights.iter().sum();
+        let labels = train.iter().map(|&row| data.labels()[row as usize]);
+        room.labels.clear();
+        room.labels.extend(labels);
+        room.weights.clear();
+        room.weights
+            .extend(train.iter().map(|&row| data.weight(row)));
+        let total: f64 = room.weights.iter().sum();
         let mut shares = vec![0.0; classes.max(1) as usize];
-        labels
+        room.labels
             .iter()
-            .zip(&weights)
+            .zip(&room.weights)
             .for_each(|(&label, weight)| shares[label as usize] += weight / total);
         let present = shares.iter().filter(|&&share| share > 0.0).count();
         let outputs = outputs(classes.max(1));
@@ -129,23 +144,72 @@ impl Newton {
         } else {
             shares.iter().map(|&share| ln(limited(share))).collect()
         };
+        room.scores.clear();
+        for &intercept in &intercepts {
+            let end = room.scores.len() + train.len();
+            room.scores.resize(end, intercept);
+        }
         let width = design.width();
         Self {
             options,
             set: Instructions::detect(),
+            design,
             outputs,
             present,
             width,
-            scores: intercepts
-                .iter()
-                .map(|&intercept| vec![intercept; labels.len()])
-                .collect(),
-            labels,
-            weights,
+            rows: train.len(),
             total,
             coefficients: vec![vec![0.0; width]; outputs],
             intercepts,
+            room,
         }
+    }
+
+    /// Iterates to the answer; the loss after each iteration.
+    fn run(&mut self, rows: &DesignRows, control: &Control) -> Result<Vec<f64>, GpuError> {
+        let mut held = self.objective();
+        let mut train_loss = Vec::new();
+        for iteration in 0..self.options.max_iterations {
+            control.checkpoint(Progress {
+                rounds_done: iteration,
+                rounds_max: self.options.max_iterations,
+            })?;
+            let before = held;
+            if self.present >= 2 && self.width > 0 {
+                for output in 0..self.outputs {
+                    held = self.step(rows, output, held);
+                }
+            }
+            train_loss.push(self.loss());
+            if before - held <= self.options.tolerance * (1.0 + held.abs()) {
+                break;
+            }
+        }
+        Ok(train_loss)
+    }
+
+    /// Standard errors of two classes' coefficients, where the penalty has a curvature.
+    fn infer(&mut self, rows: &DesignRows) -> Option<Inference> {
+        let penalty = self.penalty();
+        let told = self.outputs == 1 && self.present == 2 && self.width > 0;
+        if !told || penalty.l1 > 0.0 || self.width > INFERENCE_TERMS_MAX {
+            return None;
+        }
+        let total = self.weigh(0)?;
+        // Only the curvature is wanted.
+        self.room.response.clear();
+        self.room.response.resize(self.rows, 0.0);
+        self.quadratic(rows, total);
+        let raw_means = self.design.terms().map(|(_, mean, scale)| mean * scale);
+        let toward: Vec<f64> = self
+            .room
+            .means
+            .iter()
+            .zip(raw_means)
+            .map(|(a, b)| a + b)
+            .collect();
+        let spreads = Inference::spreads(&mut self.room.quadratic, penalty.l2, &toward)?;
+        Inference::new(&spreads, 1.0 / self.total, 1.0 / total, 0.0)
     }
 
     fn penalty(&self) -> Penalty {
@@ -159,31 +223,35 @@ impl Newton {
         }
     }
 
+    fn scores(&self, output: usize) -> &[f64] {
+        &self.room.scores[output * self.rows..(output + 1) * self.rows]
+    }
+
+    /// The largest score of a row, and the sum of all relative to it.
+    fn softmax_terms(&self, row: usize) -> (f64, f64) {
+        let at = |output: usize| self.room.scores[output * self.rows + row];
+        let top = (0..self.outputs).map(at).fold(f64::NEG_INFINITY, f64::max);
+        let sum = (0..self.outputs).map(|output| exp(at(output) - top)).sum();
+        (top, sum)
+    }
+
     /// Mean log loss of the training rows.
     fn loss(&self) -> f64 {
         let row_loss = |row: usize| {
+            let label = self.room.labels[row];
             if self.outputs == 1 {
-                let s = self.scores[0][row];
+                let s = self.room.scores[row];
                 return if self.present < 2 {
                     0.0
                 } else {
-                    softplus(s) - self.labels[row] * s
+                    softplus(s) - label * s
                 };
             }
-            let top = self
-                .scores
-                .iter()
-                .map(|scores| scores[row])
-                .fold(f64::NEG_INFINITY, f64::max);
-            let sum: f64 = self
-                .scores
-                .iter()
-                .map(|scores| exp(scores[row] - top))
-                .sum();
-            ln(sum) + top - self.scores[self.labels[row] as usize][row]
+            let (top, sum) = self.softmax_terms(row);
+            ln(sum) + top - self.room.scores[label as usize * self.rows + row]
         };
-        let sum: f64 = (0..self.labels.len())
-            .map(|row| self.weights[row] * row_loss(row))
+        let sum: f64 = (0..self.rows)
+            .map(|row| self.room.weights[row] * row_loss(row))
             .sum();
         sum / self.total
     }
@@ -200,75 +268,82 @@ impl Newton {
                 .sum::<f64>()
     }
 
-    /// Probability of each row's output.
-    fn shares(&self, output: usize) -> Vec<f64> {
-        let rows = 0..self.labels.len();
+    /// Finds the probability and the curvature of each row's output; answers the curvature of all, `None` when there is
+    /// nothing left to learn.
+    fn weigh(&mut self, output: usize) -> Option<f64> {
+        let mut shares = std::mem::take(&mut self.room.shares);
+        shares.clear();
         if self.outputs == 1 {
-            return rows.map(|row| sigmoid(self.scores[0][row])).collect();
+            shares.extend(self.scores(0).iter().map(|&score| sigmoid(score)));
+        } else {
+            shares.extend((0..self.rows).map(|row| {
+                let (top, sum) = self.softmax_terms(row);
+                exp(self.scores(output)[row] - top) / sum
+            }));
         }
-        rows.map(|row| {
-            let top = self
-                .scores
-                .iter()
-                .map(|scores| scores[row])
-                .fold(f64::NEG_INFINITY, f64::max);
-            let sum: f64 = self
-                .scores
-                .iter()
-                .map(|scores| exp(scores[row] - top))
-                .sum();
-            exp(self.scores[output][row] - top) / sum
-        })
-        .collect()
+        let room = &mut *self.room;
+        room.shares = shares;
+        room.curvature.clear();
+        let weighted = room.shares.iter().zip(&room.weights);
+        room.curvature
+            .extend(weighted.map(|(p, w)| w * (p * (1.0 - p)).max(1e-9)));
+        let total: f64 = room.curvature.iter().sum();
+        (total / self.total >= CURVATURE_MIN).then_some(total)
     }
 
     /// One Newton step of one output; answers the penalised loss after it.
     fn step(&mut self, rows: &DesignRows, output: usize, held: f64) -> f64 {
-        let shares = self.shares(output);
+        let Some(total) = self.weigh(output) else {
+            return held;
+        };
         let class = if self.outputs == 1 {
             1.0
         } else {
             output as f64
         };
-        let curvature: Vec<f64> = shares
-            .iter()
-            .zip(&self.weights)
-            .map(|(p, w)| w * (p * (1.0 - p)).max(1e-9))
-            .collect();
-        let total: f64 = curvature.iter().sum();
-        if total / self.total < CURVATURE_MIN {
-            return held;
-        }
         // Curvature times the working response: the score plus the Newton step of the row alone.
-        let response: Vec<f64> = (0..shares.len())
-            .map(|row| {
-                let target = f64::from(u8::from(self.labels[row] == class));
-                curvature[row] * self.scores[output][row]
-                    + self.weights[row] * (target - shares[row])
-            })
-            .collect();
-        let (quadratic, means, response_mean) = self.quadratic(rows, &curvature, &response, total);
-        let mut b = self.coefficients[output].clone();
-        quadratic.minimise(self.penalty(), 1_000, 1e-9, &mut b);
-        let intercept = response_mean - b.iter().zip(&means).map(|(b, mean)| b * mean).sum::<f64>();
-        let scores = self.scores_of(rows, &b, intercept);
-        self.move_to(output, &b, intercept, &scores, held)
+        let mut response = std::mem::take(&mut self.room.response);
+        response.clear();
+        response.extend((0..self.rows).map(|row| {
+            let room = &self.room;
+            let target = f64::from(u8::from(room.labels[row] == class));
+            room.curvature[row] * self.scores(output)[row]
+                + room.weights[row] * (target - room.shares[row])
+        }));
+        self.room.response = response;
+        let response_mean = self.quadratic(rows, total);
+        let penalty = self.penalty();
+        let mut step = std::mem::take(&mut self.room.step);
+        step.from.clone_from(&self.coefficients[output]);
+        step.to.clone_from(&self.coefficients[output]);
+        let room = &mut *self.room;
+        room.quadratic.minimise(penalty, 1_000, 1e-9, &mut step.to);
+        let moved = step.to.iter().zip(&room.means);
+        let intercept = response_mean - moved.map(|(b, mean)| b * mean).sum::<f64>();
+        self.scores_of(rows, &step.to, intercept, &mut step.scores_to);
+        let objective = self.move_to(output, intercept, &mut step, held);
+        self.room.step = step;
+        objective
     }
 
-    /// The weighted least-squares problem, its terms centred so that the intercept drops out.
-    fn quadratic(
-        &self,
-        rows: &DesignRows,
-        curvature: &[f64],
-        response: &[f64],
-        total: f64,
-    ) -> (Quadratic, Vec<f64>, f64) {
+    /// The weighted least-squares problem of the present curvature and response, its terms centred so that the intercept
+    /// drops out; answers the mean response.
+    fn quadratic(&mut self, rows: &DesignRows, total: f64) -> f64 {
         let width = self.width;
-        let mut quadratic = Quadratic::new(width);
-        let mut means = vec![0.0; width];
+        let LogisticScratch {
+            quadratic,
+            means,
+            curvature,
+            response,
+            ..
+        } = &mut *self.room;
+        quadratic.reset(width);
+        means.clear();
+        means.resize(width, 0.0);
+        let set = self.set;
         rows.chunks(|first, cells| {
             let span = first..first + cells.len() / width;
-            quadratic.add_rows(self.set, cells, &curvature[span.clone()]);
+            quadratic.add_rows(set, cells, &curvature[span.clone()]);
             quadratic.add_linear(cells, &response[span.clone()]);
             for (line, &weight) in cells.chunks_exact(width).zip(&curvature[span]) {
                 means
@@ -286,11 +361,11 @@ impl Newton {
                 quadratic.gram[i * width + j] -= share * means[i] * means[j];
             }
         }
-        (quadratic, means, response_mean)
+        response_mean
     }
 
-    fn scores_of(&self, rows: &DesignRows, b: &[f64], intercept: f64) -> Vec<f64> {
-        let mut scores = Vec::with_capacity(self.labels.len());
+    fn scores_of(&self, rows: &DesignRows, b: &[f64], intercept: f64, scores: &mut Vec<f64>) {
+        scores.clear();
         rows.chunks(|_, cells| {
             let lines = cells.chunks_exact(self.width);
             scores.extend(lines.map(|line| {
@@ -299,50 +374,40 @@ impl Newton {
                     .fold(intercept, |sum, (x, b)| sum + x * b)
             }));
         });
-        scores
     }
 
     /// Goes towards the solution as far as the penalised loss falls; stays when it never does.
-    fn move_to(
-        &mut self,
-        output: usize,
-        b: &[f64],
-        intercept: f64,
-        scores: &[f64],
-        held: f64,
-    ) -> f64 {
-        let start = (
-            self.coefficients[output].clone(),
-            self.intercepts[output],
-            self.scores[output].clone(),
-        );
+    fn move_to(&mut self, output: usize, intercept: f64, step: &mut Step, held: f64) -> f64 {
+        let span = output * self.rows..(output + 1) * self.rows;
+        let start = self.intercepts[output];
+        step.scores_from.clear();
+        step.scores_from
+            .extend_from_slice(&self.room.scores[span.clone()]);
         let mut size = 1.0;
         while size > 1e-4 {
             let between = |from: f64, to: f64| from + size * (to - from);
             for (target, (&from, &to)) in self.coefficients[output]
                 .iter_mut()
-                .zip(start.0.iter().zip(b))
+                .zip(step.from.iter().zip(&step.to))
             {
                 *target = between(from, to);
             }
-            for (target, (&from, &to)) in self.scores[output]
+            for (target, (&from, &to)) in self.room.scores[span.clone()]
                 .iter_mut()
-                .zip(start.2.iter().zip(scores))
+                .zip(step.scores_from.iter().zip(&step.scores_to))
             {
                 *target = between(from, to);
             }
-            self.intercepts[output] = between(start.1, intercept);
+            self.intercepts[output] = between(start, intercept);
             let objective = self.objective();
             if objective <= held {
                 return objective;
             }
             size *= 0.5;
         }
-        (
-            self.coefficients[output],
-            self.intercepts[output],
-            self.scores[output],
-        ) = start;
+        self.coefficients[output].clone_from(&step.from);
+        self.room.scores[span].copy_from_slice(&step.scores_from);
+        self.intercepts[output] = start;
         held
     }
 }
@@ -383,6 +448,7 @@ mod tests {
             &options.check().unwrap(),
             0,
             &Control::default(),
+            &mut LogisticScratch::default(),
         )
         .unwrap();
         let Prediction::Probabilities { values, .. } =

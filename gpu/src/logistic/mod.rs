@@ -4,6 +4,6 @@ mod cpu;
 mod model;
 mod options;
 
-pub use cpu::{LogisticFit, fit};
+pub use cpu::{LogisticFit, LogisticScratch, fit};
 pub use model::LogisticModel;
 pub use options::{CheckedLogisticOptions, LogisticOptions};

@@ -3,7 +3,7 @@
 use crate::bytes::{Reader, Writer};
 use crate::design::Design;
 use crate::error::{DataError, DecodeError};
-use crate::linear::{importance, linear_scores};
+use crate::linear::{Coefficient, Inference, importance, linear_scores, raw_coefficients};
 use crate::matrix::{CLASSES_MAX, Matrix};
 use crate::model::Prediction;
 
@@ -14,6 +14,8 @@ pub struct LogisticModel {
     pub(crate) design: Design,
     pub(crate) coefficients: Vec<Vec<f64>>,
     pub(crate) intercepts: Vec<f64>,
+    /// For two classes.
+    pub(crate) inference: Option<Inference>,
 }
 
 impl LogisticModel {
@@ -47,6 +49,16 @@ impl LogisticModel {
         })
     }
 
+    /// Per output (one for two classes, else one per class) the intercept and a coefficient per term, in log odds.
+    pub fn coefficients(&self) -> Vec<Vec<Coefficient>> {
+        let outputs = self.coefficients.iter().zip(&self.intercepts);
+        outputs
+            .map(|(b, &intercept)| {
+                raw_coefficients(&self.design, b, intercept, self.inference.as_ref())
+            })
+            .collect()
+    }
+
     /// Size of each column's coefficients; terms are standardised, so they compare.
     pub fn importance(&self) -> Vec<f64> {
         importance(&self.design, &self.coefficients)
@@ -57,9 +69,11 @@ impl LogisticModel {
         self.design.write(out);
         out.f64s(&self.intercepts);
         self.coefficients.iter().for_each(|b| out.f64s(b));
+        Inference::write(self.inference.as_ref(), out);
     }
 
-    pub(crate) fn read(from: &mut Reader) -> Result<Self, DecodeError> {
+    /// Reads a model of a format version.
+    pub(crate) fn read(from: &mut Reader, version: u8) -> Result<Self, DecodeError> {
         let classes = from.bounded("classes", CLASSES_MAX)? as u32;
         let design = Design::read(from)?;
         let intercepts = from.finite_f64s("intercepts", CLASSES_MAX)?;
@@ -79,11 +93,21 @@ impl LogisticModel {
             }
             coefficients.push(b);
         }
+        let inference = match version {
+            1 => None,
+            _ => Inference::read(from, design.width())?,
+        };
+        if inference.is_some() && outputs != 1 {
+            return Err(DecodeError::Invalid {
+                what: "a standard error",
+            });
+        }
         Ok(Self {
             classes,
             design,
             coefficients,
             intercepts,
+            inference,
         })
     }
 }

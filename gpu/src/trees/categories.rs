@@ -10,7 +10,7 @@ use crate::matrix::{Dataset, LEVELS_MAX, Task};
 use crate::random::{Stream, draw};
 
 /// Classes that each get a statistic of their own.
-const STATISTIC_CLASSES_MAX: usize = 16;
+pub(crate) const STATISTIC_CLASSES_MAX: usize = 16;
 
 /// The numbers that replace the levels of a category column.
 #[derive(Debug, Clone, PartialEq)]

@@ -16,7 +16,7 @@ use crate::matrix::{Column, Dataset};
 use crate::random::{Stream, unit};
 
 /// Rows from which cuts are sought in very large tables.
-const CUT_ROWS_MAX: usize = 200_000;
+pub(crate) const CUT_ROWS_MAX: usize = 200_000;
 /// Most features of one model, levels that split alone counted one by one; splits number them in 16 bits, once for each
 /// side of missing values.
 pub(crate) const FEATURES_MAX: usize = 32_767;

@@ -12,10 +12,10 @@ use crate::instructions::Instructions;
 use crate::random::{Stream, draw};
 
 /// Memory that open leaves' histograms may take; leaves beyond it are counted afresh instead of subtracted.
-const HISTOGRAM_BYTES_MAX: usize = 512 << 20;
+pub(crate) const HISTOGRAM_BYTES_MAX: usize = 512 << 20;
 
 /// Rows below which an open leaf does not hold its histogram.
-const HELD_ROWS_MIN: usize = 16;
+pub(crate) const HELD_ROWS_MIN: usize = 16;
 
 /// Which open leaf is split next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! Gradient-boosted trees, random forests and extra-trees on integer histograms.
 //!
 //! `options` are checked; `encode` bins columns (`bins`, `categories`); `cpu` runs the rounds: `objective` gives
-//! gradients, `grow` splits leaves with the help of `histogram` and `split`; `model` holds the result and `predict`
-//! scores with it. The same rows give the same bytes on any number of threads, with any instruction set and in any order.
+//! gradients, `grow` splits leaves with the help of `histogram` and `split`; `model` holds the result, `predict` scores
+//! with it, many rows by means of `ranked`. The same rows give the same bytes on any number of threads, with any instruction set and in any order.
 
 mod bins;
 pub(crate) mod boost;
@@ -13,11 +13,13 @@ mod cpu;
 mod encode;
 mod grow;
 mod histogram;
+mod memory;
 mod model;
 mod objective;
 mod options;
 mod predict;
 mod random_cuts;
+mod ranked;
 mod record;
 mod rules;
 mod scan;
@@ -26,11 +28,14 @@ mod split;
 mod sums;
 #[cfg(test)]
 mod tests;
+mod view;
 
 pub(crate) use categories::{
-    CategoryRows, StatisticTable, ordered_statistics, seen_levels, statistic_targets,
-    visiting_order,
+    CategoryRows, STATISTIC_CLASSES_MAX, StatisticTable, ordered_statistics, seen_levels,
+    statistic_targets, visiting_order,
 };
 pub use cpu::{TreesFit, TreesScratch, fit};
+pub(crate) use memory::{TreesShape, working_bytes};
 pub use model::TreesModel;
 pub use options::{CheckedTreesOptions, Growth, Mode, Objective, TreesOptions};
+pub use view::{Question, TreeNode};

@@ -5,6 +5,7 @@
 use super::bins::{from_order_key, order_key};
 use super::categories::StatisticTable;
 use super::encode::FEATURES_MAX;
+use super::ranked::Prepared;
 use crate::bytes::{Reader, Writer};
 use crate::error::DecodeError;
 use crate::matrix::{CLASSES_MAX, COLUMNS_MAX, LEVELS_MAX, MISSING_LEVEL};
@@ -93,10 +94,11 @@ pub(crate) struct Node {
 pub(crate) const ABSENT: u16 = 0;
 
 impl Node {
-    /// A leaf at position `at` of its tree.
+    /// A leaf at position `at` of its tree; a value beyond all numbers, as a learning rate of 10 makes them, is the last
+    /// one.
     pub(crate) fn leaf(at: usize, value: f32) -> Self {
         Self {
-            key: value.to_bits(),
+            key: value.clamp(f32::MIN, f32::MAX).to_bits(),
             input: ABSENT,
             left: at as u16,
         }
@@ -144,6 +146,7 @@ pub struct TreesModel {
     pub(crate) nodes: Vec<Node>,
     /// Gain that each column's splits brought.
     pub(crate) importance: Vec<f64>,
+    pub(crate) prepared: Prepared,
 }
 
 impl TreesModel {
@@ -268,6 +271,7 @@ impl TreesModel {
             trees,
             nodes,
             importance,
+            prepared: Prepared::default(),
         })
     }
 }
@@ -361,7 +365,7 @@ fn read_input(
 }
 
 /// Reads one tree and checks what traversal relies on: children inside the tree and after their parent, inputs that
-/// exist, leaves that point at themselves, and a depth that no path exceeds.
+/// exist, leaves that point at themselves, and a depth that is the longest path's.
 fn read_tree(from: &mut Reader, inputs: usize, nodes: &mut Vec<Node>) -> Result<Tree, DecodeError> {
     let depth = from.bounded("a tree's depth", TREE_NODES_MAX)? as u32;
     let count = from.count("a tree's nodes", TREE_NODES_MAX, 8)?;
@@ -392,7 +396,8 @@ fn read_tree(from: &mut Reader, inputs: usize, nodes: &mut Vec<Node>) -> Result<
             depths[child] = depths[child].max(below);
         }
     }
-    if depths.iter().any(|&found| found > depth) {
+    // A depth beyond the longest path would only make walks longer.
+    if depths.iter().max() != Some(&depth) {
         return Err(DecodeError::Invalid {
             what: "a tree's depth",
         });

@@ -1,9 +1,12 @@
-//! How are rows scored? The inputs of a tile of rows become integer keys; each tree is walked by eight rows at once for as
-//! many steps as its longest path, without a branch, so that their memory waits overlap.
+//! How are rows scored? The inputs of a tile of rows become integer keys. Few rows walk each tree, eight at once, for as
+//! many steps as its longest path, without a branch, so that their memory waits overlap; many rows are ranked first (see
+//! [`super::ranked`]). Both give the same bits.
 
 use super::bins::order_key;
 use super::model::{ColumnKind, Input, Link, MissingSide, Node, TreesModel};
+use super::ranked::{self, Ranked, RankedTile};
 use crate::error::DataError;
+use crate::instructions::Instructions;
 use crate::matrix::{Column, MISSING_LEVEL, Matrix};
 use crate::model::Prediction;
 
@@ -36,12 +39,68 @@ impl TreesModel {
         }
         let outputs = self.base.len();
         let mut scores = vec![0.0; rows.len() * outputs];
-        let mut tile = TileRows::new(self);
-        for (tile_rows, out) in rows.chunks(TILE).zip(scores.chunks_mut(TILE * outputs)) {
-            tile.fill(self, features.columns(), tile_rows);
-            tile.score(self, tile_rows.len(), out);
+        match self.prepared.get(self, rows.len()) {
+            Some(ranked) => self.score_ranked(ranked, features.columns(), rows, &mut scores),
+            None => self.score_walking(features.columns(), rows, &mut scores),
         }
         Ok(self.answer(scores))
+    }
+
+    fn score_ranked(&self, ranked: &Ranked, columns: &[Column], rows: &[u32], scores: &mut [f64]) {
+        let (set, outputs) = (Instructions::detect(), self.base.len());
+        let mut tile = RankedTile::new(ranked, outputs);
+        let tiles = rows.chunks(ranked::TILE);
+        for (rows, out) in tiles.zip(scores.chunks_mut(ranked::TILE * outputs)) {
+            for input in 0..self.inputs.len() {
+                self.keys(input, columns, rows, &mut tile.keys);
+                tile.rank(set, ranked, input, rows.len());
+            }
+            tile.score(set, ranked, &self.base, rows.len(), out);
+        }
+    }
+
+    fn score_walking(&self, columns: &[Column], rows: &[u32], scores: &mut [f64]) {
+        let outputs = self.base.len();
+        let mut tile = TileRows::new(self);
+        for (rows, out) in rows.chunks(TILE).zip(scores.chunks_mut(TILE * outputs)) {
+            tile.fill(self, columns, rows);
+            tile.score(self, rows.len(), out);
+        }
+    }
+
+    /// Writes the keys of an input for the given rows.
+    fn keys(&self, input: usize, columns: &[Column], rows: &[u32], keys: &mut [u32]) {
+        let input = self.inputs[input];
+        match (input, &columns[input.column() as usize]) {
+            (Input::Number { missing, .. }, Column::Numeric(values)) => {
+                each_row(values, rows, keys, |value| key(value, missing));
+            }
+            (
+                Input::Level {
+                    level, or_missing, ..
+                },
+                Column::Categorical { codes, levels },
+            ) => {
+                // A code past the dictionary is missing, whatever it says.
+                let known = |code: u32| if code < *levels { code } else { MISSING_LEVEL };
+                let also = if or_missing { MISSING_LEVEL } else { level };
+                let (no, yes) = (order_key(0.0), order_key(1.0));
+                each_row(codes, rows, keys, |code| {
+                    let code = known(code);
+                    if code == level || code == also {
+                        yes
+                    } else {
+                        no
+                    }
+                });
+            }
+            (Input::Statistic { table, missing, .. }, Column::Categorical { codes, .. }) => {
+                let table = &self.tables[table as usize];
+                each_row(codes, rows, keys, |code| key(table.value(code), missing));
+            }
+            // Unreachable after `check_columns`.
+            _ => keys.fill(0),
+        }
     }
 
     fn check_columns(&self, features: &Matrix) -> Result<(), DataError> {
@@ -146,6 +205,24 @@ fn key(value: f32, missing: MissingSide) -> u32 {
     }
 }
 
+/// Writes the key of each row's value; consecutive rows, the usual case, need no index.
+fn each_row<T: Copy>(values: &[T], rows: &[u32], keys: &mut [u32], key: impl Fn(T) -> u32) {
+    let first = rows.first().map_or(0, |&row| row as usize);
+    let consecutive = rows
+        .windows(2)
+        .all(|pair| pair[1] == pair[0].wrapping_add(1));
+    if consecutive {
+        let values = &values[first..first + rows.len()];
+        for (slot, &value) in keys.iter_mut().zip(values) {
+            *slot = key(value);
+        }
+        return;
+    }
+    for (slot, &row) in keys.iter_mut().zip(rows) {
+        *slot = key(values[row as usize]);
+    }
+}
+
 impl TileRows {
     fn new(model: &TreesModel) -> Self {
         let width = model.inputs.len() + 1;
@@ -156,47 +233,13 @@ impl TileRows {
     }
 
     fn fill(&mut self, model: &TreesModel, columns: &[Column], rows: &[u32]) {
-        for (position, input) in model.inputs.iter().enumerate() {
-            let at = position + 1;
-            match (*input, &columns[input.column() as usize]) {
-                (Input::Number { missing, .. }, Column::Numeric(values)) => {
-                    self.put(at, rows, |row| key(values[row], missing));
-                }
-                (
-                    Input::Level {
-                        level, or_missing, ..
-                    },
-                    Column::Categorical { codes, levels },
-                ) => {
-                    // A code past the dictionary is missing, whatever it says.
-                    let known = |code: u32| if code < *levels { code } else { MISSING_LEVEL };
-                    let also = if or_missing { MISSING_LEVEL } else { level };
-                    let (no, yes) = (order_key(0.0), order_key(1.0));
-                    self.put(at, rows, |row| {
-                        let code = known(codes[row]);
-                        if code == level || code == also {
-                            yes
-                        } else {
-                            no
-                        }
-                    });
-                }
-                (Input::Statistic { table, missing, .. }, Column::Categorical { codes, .. }) => {
-                    let table = &model.tables[table as usize];
-                    self.put(at, rows, |row| key(table.value(codes[row]), missing));
-                }
-                // Unreachable after `check_columns`.
-                _ => self.put(at, rows, |_| 0),
-            }
-        }
-    }
-
-    fn put(&mut self, at: usize, rows: &[u32], key: impl Fn(usize) -> u32) {
-        let groups = self.keys.chunks_exact_mut(self.width * ABREAST);
-        for (group, rows) in groups.zip(rows.chunks(ABREAST)) {
-            let line = &mut group[at * ABREAST..(at + 1) * ABREAST];
-            for (slot, &row) in line.iter_mut().zip(rows) {
-                *slot = key(row as usize);
+        let mut keys = [0; TILE];
+        for input in 0..model.inputs.len() {
+            model.keys(input, columns, rows, &mut keys);
+            let groups = self.keys.chunks_exact_mut(self.width * ABREAST);
+            let at = (input + 1) * ABREAST;
+            for (group, keys) in groups.zip(keys[..rows.len()].chunks(ABREAST)) {
+                group[at..at + keys.len()].copy_from_slice(keys);
             }
         }
     }

@@ -5,6 +5,7 @@ use super::bins::{Feature, Scale, Source};
 use super::encode::Encoded;
 use super::grow::Grower;
 use super::model::{ColumnKind, Input, MissingSide, Node, Tree, TreesModel};
+use super::ranked::Prepared;
 use super::sides::Plan;
 use crate::matrix::{Column, Dataset, MISSING_LEVEL};
 
@@ -129,6 +130,7 @@ impl Recorder {
             inputs: self.inputs,
             trees: self.trees,
             nodes: self.nodes,
+            prepared: Prepared::default(),
         }
     }
 
