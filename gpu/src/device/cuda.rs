@@ -14,7 +14,7 @@ use super::error::DeviceError;
 use super::launch::{Answer, Device, Launch, Launcher};
 use crate::trees::boost::RESERVED_CHIP_BYTES;
 
-const BOOST: &str = include_str!("../trees/boost.ptx");
+const BOOST: &str = include_str!("../trees/boost/boost.ptx");
 
 /// Share of the free memory that fits may take; other programs use the GPU as well.
 const MEMORY_SHARE: f64 = 0.8;

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../trees/boost.cu"
+#include "../trees/boost/boost.cu"
 
 #define GUARD_WORDS 64
 #define NOISE 0xababababababababull

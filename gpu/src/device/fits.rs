@@ -2,24 +2,22 @@
 //! over in launches of like shape that fit its memory, the others run as [`crate::fit::fit_each`] runs them.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rayon::prelude::{
-    IndexedParallelIterator, IntoParallelIterator, IntoParallelRefIterator, ParallelIterator,
-};
+use rayon::prelude::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 
 use super::cost::Estimate;
 use super::error::DeviceError;
-use super::launch::{Device, Launch};
+use super::launch::{Answer, Device, Launch};
 use super::obstacle::Obstacle;
 use crate::control::{Control, Progress};
 use crate::error::GpuError;
 use crate::fit::{self, Fit, FitOutcome, Learner, fit_each};
 use crate::trees::CheckedTreesOptions;
-use crate::trees::boost::{self, BoostFit};
+use crate::trees::boost::{self, Binned, BinnedKey, BoostFit, Written};
 
 /// Fits that are binned before they are launched; bounds the memory of the host.
-const FITS_AT_ONCE: usize = 4_096;
+const FITS_AT_ONCE: usize = 2_048;
 /// Steps of shared memory by which launches are told apart, in bytes.
 const CHIP_STEP: usize = 16 << 10;
 
@@ -126,16 +124,14 @@ pub fn fit_each_on(
             device,
             control,
             returned: (choice == DeviceChoice::Auto).then(Mutex::default),
+            failed: Mutex::new(None),
             deliver: &deliver,
         };
         let pool = fit::pool(threads)?;
         pool.install(|| queue.run(&on_gpu));
         let returned = queue.returned.map(Mutex::into_inner);
-        on_cpu.extend(
-            returned
-                .into_iter()
-                .flat_map(|returned| returned.unwrap_or_else(std::sync::PoisonError::into_inner)),
-        );
+        let returned = returned.map(|fits| fits.unwrap_or_else(PoisonError::into_inner));
+        on_cpu.extend(returned.into_iter().flatten());
     }
     if on_cpu.is_empty() {
         return Ok(());
@@ -201,8 +197,23 @@ fn obstacle(fit: &Fit) -> Option<Obstacle> {
     }
 }
 
+/// A poisoned lock only says that another worker panicked; what it holds is still right.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A fit that is to go over.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    /// Place in the order of launching.
+    rank: usize,
+    position: usize,
+    placed: &'a Placed,
+}
+
 /// A fit that is ready to go over.
 struct Ready<'a> {
+    rank: usize,
     position: usize,
     placed: &'a Placed,
     fit: BoostFit,
@@ -218,6 +229,8 @@ struct Queue<'a, Deliver> {
     control: &'a Control,
     /// Fits that turned out too large and may run on the CPU instead; `None` when they may not.
     returned: Option<Mutex<Vec<(usize, Placed)>>>,
+    /// Why nothing more is launched.
+    failed: Mutex<Option<GpuError>>,
     deliver: &'a Deliver,
 }
 
@@ -233,41 +246,57 @@ where
             fit.learner.work(rows, fit.data.features().columns().len())
         };
         order.sort_by(|a, b| work(b.0).total_cmp(&work(a.0)).then(a.0.cmp(&b.0)));
-        let mut failed = None;
-        for portion in order.chunks(FITS_AT_ONCE) {
-            for (_, ready) in self.prepare(portion, failed.as_ref()) {
-                let mut rest = ready;
-                while !rest.is_empty() {
-                    let taken = self.batch_len(&rest);
-                    let later = rest.split_off(taken);
-                    match &failed {
-                        None => failed = self.launch(rest).err(),
-                        Some(error) => self.refuse(rest, error),
-                    }
-                    rest = later;
+        let mut portions = order.chunks(FITS_AT_ONCE);
+        let mut ready = portions.next().map(|portion| self.prepare(portion));
+        while let Some(shapes) = ready {
+            // The next fits are binned while these are on the GPU.
+            (_, ready) = rayon::join(
+                || self.launch_all(shapes),
+                || portions.next().map(|portion| self.prepare(portion)),
+            );
+        }
+    }
+
+    fn launch_all(&self, shapes: BTreeMap<Shape, Vec<Ready>>) {
+        for (_, ready) in shapes {
+            let mut rest = ready;
+            while !rest.is_empty() {
+                let later = rest.split_off(self.batch_len(&rest));
+                match self.failure() {
+                    None => self.launch(rest),
+                    Some(error) => self.refuse(rest, &error),
                 }
+                rest = later;
             }
         }
     }
 
-    /// Bins the fits on all threads and sorts them by shape.
-    fn prepare<'b>(
-        &self,
-        portion: &[&'b (usize, Placed)],
-        failed: Option<&GpuError>,
-    ) -> BTreeMap<Shape, Vec<Ready<'b>>> {
-        let ready: Vec<Option<Ready>> = portion
-            .par_iter()
-            .map(|(position, placed)| {
-                let prepared = match failed {
-                    Some(error) => Err(error.clone()),
-                    None => self.bin(*position),
-                };
-                self.accept(*position, placed, prepared)
-            })
+    fn failure(&self) -> Option<GpuError> {
+        lock(&self.failed).clone()
+    }
+
+    /// Bins the rows on all threads, once for all fits that share them, and sorts the fits by shape.
+    fn prepare<'b>(&self, portion: &[&'b (usize, Placed)]) -> BTreeMap<Shape, Vec<Ready<'b>>> {
+        let mut shared: BTreeMap<BinnedKey, Vec<Wanted<'b>>> = BTreeMap::new();
+        for (rank, (position, placed)) in portion.iter().enumerate() {
+            let (position, fit) = (*position, &self.fits[*position]);
+            if let Learner::Trees(options) = &fit.learner {
+                let key = BinnedKey::new(fit, options);
+                shared.entry(key).or_default().push(Wanted {
+                    rank,
+                    position,
+                    placed,
+                });
+            }
+        }
+        let shared: Vec<Vec<Wanted>> = shared.into_values().collect();
+        let mut ready: Vec<Ready> = shared
+            .into_par_iter()
+            .flat_map_iter(|wanted| self.prepare_shared(&wanted))
             .collect();
+        ready.sort_unstable_by_key(|ready| ready.rank);
         let mut shapes: BTreeMap<Shape, Vec<Ready>> = BTreeMap::new();
-        for ready in ready.into_iter().flatten() {
+        for ready in ready {
             let chip = ready.fit.chip_bytes().div_ceil(CHIP_STEP);
             let shape = (ready.fit.histograms_on_chip(), ready.fit.threads(), chip);
             shapes.entry(shape).or_default().push(ready);
@@ -275,57 +304,58 @@ where
         shapes
     }
 
-    fn bin(&self, position: usize) -> Result<BoostFit, GpuError> {
+    /// Prepares fits that share their binned rows; delivers those that fail, returns those that are too large.
+    fn prepare_shared<'b>(&self, wanted: &[Wanted<'b>]) -> Vec<Ready<'b>> {
+        let binned = self.bin(wanted[0].position);
+        let mut ready = Vec::with_capacity(wanted.len());
+        for &Wanted {
+            rank,
+            position,
+            placed,
+        } in wanted
+        {
+            let fit = &self.fits[position];
+            let prepared = binned.clone().and_then(|binned| {
+                let options = trees(fit)?;
+                BoostFit::new(&fit.data, binned, options, fit.seed, self.device.chip_bytes)
+            });
+            match prepared {
+                Err(error) => (self.deliver)(position, Err(error), placed),
+                Ok(fit) if fit.memory_bytes() > self.device.memory_bytes => {
+                    self.too_large(position, placed, fit.memory_bytes());
+                }
+                Ok(fit) => ready.push(Ready {
+                    rank,
+                    position,
+                    placed,
+                    fit,
+                }),
+            }
+        }
+        ready
+    }
+
+    fn bin(&self, position: usize) -> Result<Arc<Binned>, GpuError> {
+        if let Some(error) = self.failure() {
+            return Err(error);
+        }
         let fit = &self.fits[position];
         let options = trees(fit)?;
         self.control.checkpoint(Progress {
             rounds_done: 0,
             rounds_max: options.rounds,
         })?;
-        BoostFit::new(
-            &fit.data,
-            fit.rows(),
-            options,
-            fit.seed,
-            self.device.chip_bytes,
-        )
-    }
-
-    /// Delivers a fit that failed, returns one that is too large.
-    fn accept<'b>(
-        &self,
-        position: usize,
-        placed: &'b Placed,
-        prepared: Result<BoostFit, GpuError>,
-    ) -> Option<Ready<'b>> {
-        match prepared {
-            Err(error) => {
-                (self.deliver)(position, Err(error), placed);
-                None
-            }
-            Ok(fit) if fit.memory_bytes() > self.device.memory_bytes => {
-                self.too_large(position, placed, fit.memory_bytes());
-                None
-            }
-            Ok(fit) => Some(Ready {
-                position,
-                placed,
-                fit,
-            }),
-        }
+        Binned::new(fit, options).map(Arc::new)
     }
 
     fn too_large(&self, position: usize, placed: &Placed, needed: u64) {
         let available = self.device.memory_bytes;
         let obstacle = Obstacle::TooLarge { needed, available };
         match &self.returned {
-            Some(returned) => returned
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .push((
-                    position,
-                    Placed::new(DeviceKind::Cpu, Reason::Obstacle(obstacle)),
-                )),
+            Some(returned) => {
+                let reason = Reason::Obstacle(obstacle);
+                lock(returned).push((position, Placed::new(DeviceKind::Cpu, reason)));
+            }
             None => {
                 let error = DeviceError::Obstacle(obstacle);
                 (self.deliver)(position, Err(error.into()), placed);
@@ -344,56 +374,62 @@ where
     }
 
     /// Launches fits of one shape and delivers what comes back; without room for all, each half for itself.
-    fn launch(&self, mut ready: Vec<Ready>) -> Result<(), GpuError> {
-        let checked = self.control.checkpoint(Progress {
+    fn launch(&self, mut ready: Vec<Ready>) {
+        let progress = Progress {
             rounds_done: 0,
             rounds_max: 1,
-        });
-        if let Err(error) = checked {
-            self.refuse(ready, &error);
-            return Err(error);
+        };
+        if let Err(error) = self.control.checkpoint(progress) {
+            return self.fail(ready, error);
         }
         let mut launch = Launch {
             histograms_on_chip: ready[0].fit.histograms_on_chip(),
             threads: ready[0].fit.threads(),
             ..Launch::default()
         };
-        ready.iter().for_each(|ready| ready.fit.write(&mut launch));
-        let answer = match self.device.launcher.launch(&launch) {
-            Ok(answer) => answer,
+        let mut written = Written::default();
+        for ready in &ready {
+            ready.fit.write(&mut launch, &mut written);
+        }
+        match self.device.launcher.launch(&launch) {
+            Ok(answer) => self.read(ready, &launch.places, &answer),
             Err(DeviceError::Memory { .. }) if ready.len() > 1 => {
                 drop(launch);
                 let second = ready.split_off(ready.len() / 2);
-                if let Err(error) = self.launch(ready) {
-                    self.refuse(second, &error);
-                    return Err(error);
+                self.launch(ready);
+                match self.failure() {
+                    None => self.launch(second),
+                    Some(error) => self.refuse(second, &error),
                 }
-                return self.launch(second);
             }
             Err(DeviceError::Memory { bytes, .. }) => {
                 self.too_large(ready[0].position, ready[0].placed, bytes);
-                return Ok(());
             }
-            Err(error) => {
-                let error = GpuError::from(error);
-                self.refuse(ready, &error);
-                return Err(error);
-            }
-        };
+            Err(error) => self.fail(ready, error.into()),
+        }
+    }
+
+    /// Makes models of what came back, on all threads.
+    fn read(&self, ready: Vec<Ready>, places: &[usize], answer: &Answer) {
         let seconds = answer.seconds / ready.len() as f64;
         ready
             .into_par_iter()
-            .zip(&launch.places)
+            .zip(places)
             .for_each(|(ready, &place)| {
                 let fit = &self.fits[ready.position];
                 let outcome = ready
                     .fit
-                    .read(&fit.data, &answer, place)
+                    .read(&fit.data, answer, place)
                     .map_err(GpuError::from)
                     .and_then(|trees| fit::complete(fit, trees.into(), seconds));
                 (self.deliver)(ready.position, outcome, ready.placed);
             });
-        Ok(())
+    }
+
+    /// Refuses these fits and all that have not been launched.
+    fn fail(&self, ready: Vec<Ready>, error: GpuError) {
+        self.refuse(ready, &error);
+        *lock(&self.failed) = Some(error);
     }
 
     fn refuse(&self, ready: Vec<Ready>, error: &GpuError) {

@@ -26,6 +26,13 @@ pub(crate) struct Launch {
 }
 
 impl Launch {
+    /// Appends words to the input; answers where they begin.
+    pub(crate) fn put(&mut self, words: impl Iterator<Item = u64>) -> u64 {
+        let at = self.input.len() as u64;
+        self.input.extend(words);
+        at
+    }
+
     /// Memory that the launch takes, in bytes.
     pub(crate) fn bytes(&self) -> u64 {
         let words = self.tasks.len()

@@ -6,8 +6,6 @@
 
 mod bins;
 pub(crate) mod boost;
-#[cfg(test)]
-mod boost_tests;
 mod categories;
 mod cpu;
 mod encode;

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 use std::sync::Mutex;
 
-use super::{Growth, Mode, Objective, TreesOptions};
+use super::{Binned, BinnedKey, BoostFit, Written};
 use crate::control::Control;
 use crate::device::emulation::Emulation;
 use crate::device::{
-    Device, DeviceChoice, DeviceError, DeviceKind, Obstacle, Placed, Reason, fit_each_on,
+    Device, DeviceChoice, DeviceError, DeviceKind, Launch, Obstacle, Placed, Reason, fit_each_on,
 };
 use crate::error::GpuError;
 use crate::fit::{Fit, FitOutcome, Learner, fit_all};
 use crate::linear::LinearOptions;
 use crate::matrix::{Column, Dataset, MISSING_LEVEL, Matrix, Task};
 use crate::random::{Stream, draw, unit};
+use crate::trees::{Growth, Mode, Objective, TreesOptions};
 
 /// Draws for case `case`: each call another number.
 struct Dice {
@@ -240,7 +241,7 @@ fn every_layout_gives_the_same_bytes() {
     for chip_bytes in [0, 4 << 10, 8 << 10, 20 << 10, 48 << 10, 100 << 10] {
         check_parity(&fits, &Emulation::new(1).device(chip_bytes));
         for fit in &fits {
-            seen.insert(super::boost::layout_flags(fit, chip_bytes));
+            seen.insert(super::layout_flags(fit, chip_bytes));
         }
     }
     assert!(seen.len() >= 5, "{seen:?}");
@@ -329,7 +330,7 @@ fn a_batch_without_room_is_split_and_a_fit_without_room_goes_back() {
     let expected = digest(&fit_all(&fits[..1], 1, &Control::default())[0]);
     assert!(expected.is_ok());
     let whole = Emulation::new(1).device(48 << 10);
-    let bytes = super::boost::memory_bytes(&fits[0], 48 << 10);
+    let bytes = super::memory_bytes(&fits[0], 48 << 10);
     for (outcome, _) in run(&fits, DeviceChoice::Gpu, &whole) {
         assert_eq!(digest(&outcome), expected);
     }
@@ -357,7 +358,7 @@ fn a_batch_without_room_is_split_and_a_fit_without_room_goes_back() {
 #[test]
 fn a_lost_gpu_is_an_error_that_names_it_and_cancel_stops_between_launches() {
     let fits: Vec<Fit> = (0..24).map(|_| random_fit(3)).collect();
-    let bytes = super::boost::memory_bytes(&fits[0], 48 << 10);
+    let bytes = super::memory_bytes(&fits[0], 48 << 10);
     let mut device = Emulation::new(1).lost_after(2).device(48 << 10);
     device.limit_memory(4 * bytes);
     let outcomes = run(&fits, DeviceChoice::Gpu, &device);
@@ -379,4 +380,48 @@ fn a_lost_gpu_is_an_error_that_names_it_and_cancel_stops_between_launches() {
     })
     .unwrap();
     assert_eq!(*seen.lock().unwrap(), 24);
+}
+
+/// Detection answers where there is no driver and where there is one; the GPU that it finds is held to the same bytes.
+#[test]
+fn what_is_found_here_fits_as_the_cpu_does() {
+    let found = crate::device::detect().expect("no driver, or one that works");
+    println!("found: {found:?}");
+    if let Some(device) = found {
+        let fits: Vec<Fit> = (0..3_000).map(random_fit).collect();
+        check_parity(&fits, &device);
+        println!("{} fits are the same to the byte", fits.len());
+    }
+}
+
+/// Configurations of one fold are binned and sent over once.
+#[test]
+fn fits_of_one_fold_share_their_rows() {
+    let first = random_fit(3);
+    let Learner::Trees(options) = &first.learner else {
+        panic!("trees");
+    };
+    let fits: Vec<Fit> = [0.1, 0.2, 0.5]
+        .map(|learning_rate| TreesOptions {
+            learning_rate,
+            ..(**options).clone()
+        })
+        .map(|options| Fit {
+            learner: Learner::Trees(options.check().unwrap()),
+            ..first.clone()
+        })
+        .into();
+    check_parity(&fits, &Emulation::new(1).device(48 << 10));
+    let key = |fit: &Fit| BinnedKey::new(fit, options);
+    assert_eq!(key(&fits[0]), key(&fits[2]));
+    assert_ne!(key(&fits[0]), key(&random_fit(3)));
+    let binned = Arc::new(Binned::new(&first, options).unwrap());
+    let (mut launch, mut written) = (Launch::default(), Written::default());
+    let mut words = Vec::new();
+    for fit in &fits {
+        let fit = BoostFit::new(&fit.data, binned.clone(), options, 1, 48 << 10).unwrap();
+        fit.write(&mut launch, &mut written);
+        words.push(launch.input.len());
+    }
+    assert!(words[1] - words[0] < 5 && words[2] - words[1] < 5 && words[0] > 50);
 }

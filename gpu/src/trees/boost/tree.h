@@ -1,9 +1,9 @@
 /* How does a block grow one tree? As `grow.rs`, level by level, with the arithmetic of `histogram.rs`, `scan.rs` and
    `split.rs`. */
-#ifndef TARN_BOOST_TREE_H
-#define TARN_BOOST_TREE_H
+#ifndef TARN_TREE_H
+#define TARN_TREE_H
 
-#include "boost_fit.h"
+#include "fit.h"
 
 DEVICE int can_split(const Fit *fit, u32 depth, u32 node) {
     const FitTask *t = fit->task;

@@ -1,15 +1,15 @@
-/* What is one fit, and where in a block's memory does each part of it lie? `boost.rs` writes the same layout. */
-#ifndef TARN_BOOST_FIT_H
-#define TARN_BOOST_FIT_H
+/* What is one fit, and where in a block's memory does each part of it lie? `mod.rs` writes the same layout. */
+#ifndef TARN_FIT_H
+#define TARN_FIT_H
 
-#include "../device/block.h"
+#include "../../device/block.h"
 
 #define NO_SLOT 0xffffffffu
 
 /* Gradients are scanned in units of 2^30, the largest possible sum. */
 #define GRADIENT_UNIT (1.0f / 1073741824.0f)
 
-/* Objectives, numbered as in `boost.rs`. */
+/* Objectives, numbered as in `mod.rs`. */
 #define SQUARED 0
 #define HUBER 1
 #define POISSON 2

@@ -1,8 +1,8 @@
 /* Which rows and columns does a round see, with what gradients, and how well does it do? As `objective.rs` and `cpu.rs`. */
-#ifndef TARN_BOOST_ROWS_H
-#define TARN_BOOST_ROWS_H
+#ifndef TARN_ROWS_H
+#define TARN_ROWS_H
 
-#include "boost_fit.h"
+#include "fit.h"
 
 DEVICE f64 label_loss(const FitTask *t, f64 y, f64 s) {
     f64 r = s - y;

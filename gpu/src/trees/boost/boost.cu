@@ -3,10 +3,10 @@
 
    One block is one fit. Rows carry the number of the node that they are in; a level counts the histograms of as many of
    its nodes at once as fit in memory, always from the rows, since integer sums don't care how they came about. The host
-   side, with the same layout of `FitTask`, is `boost.rs`. */
+   side, with the same layout of `FitTask`, is `mod.rs`. */
 
-#include "boost_rows.h"
-#include "boost_tree.h"
+#include "rows.h"
+#include "tree.h"
 
 DEVICE void tree(const Fit *fit, i32 *sums, u32 output) {
     BlockState *state = fit->state;

@@ -1,35 +1,42 @@
 //! How does a fit of boosted trees reach a GPU and come back? Binned rows, labels and rules go over as words; trees come
 //! back and are recorded as the CPU's are, so that both give the same model. The kernel is `boost.cu`.
 
+mod binned;
+mod layout;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub(crate) use binned::{Binned, BinnedKey};
+use binned::{BinnedPlaces, pairs};
+use layout::{Layout, Sizes};
+
 use super::TreesFit;
-use super::encode::{EncodeInput, Encoded, encode};
 use super::grow::{GrowNode, Grower, Order};
 use super::objective;
 use super::options::{CheckedTreesOptions, Mode, Objective};
 use super::record::Recorder;
 use super::rules::{columns_wanted, order, softmax_factor};
-use super::sides::{Plan, canonical};
+use super::sides::Plan;
 use crate::device::{Answer, DeviceError, Launch, Obstacle};
 use crate::error::GpuError;
-use crate::matrix::{Dataset, FitRows};
+use crate::matrix::Dataset;
 
 /// Shared memory that the kernels take for themselves; the rest holds the fit.
 pub(crate) const RESERVED_CHIP_BYTES: usize = 2_048;
-/// Words of [`FitTask`] in `boost_fit.h`.
+/// Words of [`FitTask` in `fit.h`.
 const TASK_WORDS: usize = 33;
 /// Words of an answer before its losses.
 const ANSWER_WORDS: usize = 4;
 /// Words of a node.
 const NODE_WORDS: usize = 2;
-/// Histograms in the GPU's memory may take this much of it per fit; at least one node's always fits.
-const HISTOGRAM_BYTES_MAX: usize = 4 << 20;
 /// Rows, eight columns at a time, from which more threads work on a fit.
 const CELLS_WIDE_MIN: usize = 16_384;
 
 const STATUS_DONE: u64 = 1;
 const SPLIT_MISSING_LEFT: u32 = 1;
-const BLOCK_LEVELS: u64 = 1;
-const BLOCK_PENALISED: u64 = 2;
 
 /// What keeps these options from a GPU, whatever the rows.
 pub(crate) fn obstacle(data: &Dataset, options: &CheckedTreesOptions) -> Option<Obstacle> {
@@ -60,18 +67,16 @@ pub(crate) fn obstacle(data: &Dataset, options: &CheckedTreesOptions) -> Option<
 /// A fit that is binned and ready to go over.
 pub(crate) struct BoostFit {
     plan: Plan,
-    encoded: Encoded,
+    binned: Arc<Binned>,
     base: Vec<f64>,
     order: Order,
-    /// Labels and weights of training rows, then of held-out rows.
-    labels: Vec<f64>,
-    weights: Option<Vec<f64>>,
-    /// Row keys of the training rows; empty unless rows are sampled.
-    keys: Vec<u64>,
-    train_rows: usize,
     layout: Layout,
     rules: Rules,
 }
+
+/// Which rows a launch holds already.
+#[derive(Default)]
+pub(crate) struct Written(BTreeMap<*const Binned, BinnedPlaces>);
 
 /// Options as the kernel wants them.
 #[derive(Debug, Clone, Copy)]
@@ -90,176 +95,27 @@ struct Rules {
     units: bool,
 }
 
-/// Where the parts of a fit lie, in words of 8 bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Layout {
-    nodes_max: usize,
-    width_max: usize,
-    table_words: usize,
-    row_words: usize,
-    /// Nodes whose histograms are held at once.
-    histograms: usize,
-    histogram_words: usize,
-    tables_on_chip: bool,
-    rows_on_chip: bool,
-    histograms_on_chip: bool,
-}
-
-impl Layout {
-    fn chip_words(&self) -> usize {
-        let part = |on_chip: bool, words: usize| if on_chip { words } else { 0 };
-        part(self.tables_on_chip, self.table_words)
-            + part(self.rows_on_chip, self.row_words)
-            + part(
-                self.histograms_on_chip,
-                self.histograms * self.histogram_words,
-            )
-    }
-
-    fn scratch_words(&self) -> usize {
-        let whole = self.table_words + self.row_words + self.histograms * self.histogram_words;
-        whole - self.chip_words()
-    }
-}
-
-/// The sizes that a layout follows from.
-struct Sizes {
-    train_rows: usize,
-    rows: usize,
-    outputs: usize,
-    softmax: bool,
-    units: bool,
-    blocks: usize,
-    columns_drawn: bool,
-    histogram_len: usize,
-    nodes_max: usize,
-    width_max: usize,
-}
-
-impl Sizes {
-    /// Words of the tables of nodes, in the order of `lay_out` in `boost_fit.h`.
-    fn table_words(&self) -> usize {
-        let (nodes, width) = (self.nodes_max, self.width_max);
-        let wide = if self.units { 2 } else { 3 };
-        let slots = if self.columns_drawn {
-            8 * self.blocks
-        } else {
-            0
-        };
-        let by_node = wide * nodes + 6 * nodes.div_ceil(2);
-        let by_turn = 6 * width + 4 * width.div_ceil(2);
-        by_node + by_turn + slots + slots.div_ceil(2)
-    }
-
-    /// Words of what is held per row.
-    fn row_words(&self) -> usize {
-        let shares = if self.softmax {
-            self.train_rows * self.outputs
-        } else {
-            0
-        };
-        let hessians = if self.units { 0 } else { self.train_rows };
-        self.rows * self.outputs
-            + shares
-            + self.rows
-            + hessians
-            + 2 * self.train_rows.div_ceil(2)
-            + self.rows.div_ceil(2)
-    }
-
-    /// Puts on the chip what fits there: tables, histograms, then rows. Two blocks share a multiprocessor where half of
-    /// its memory is enough for a few nodes at once.
-    fn lay_out(&self, chip_words: usize) -> Layout {
-        let layout = Layout {
-            nodes_max: self.nodes_max,
-            width_max: self.width_max,
-            table_words: self.table_words(),
-            row_words: self.row_words(),
-            histogram_words: self.histogram_len,
-            ..Layout::default()
-        };
-        let few = self.width_max.clamp(1, 4);
-        let budgets = [(chip_words / 2, few), (chip_words, 1)];
-        for (budget, least) in budgets {
-            let tables_on_chip = layout.table_words + least * self.histogram_len <= budget;
-            let mut left = budget
-                - if tables_on_chip {
-                    layout.table_words
-                } else {
-                    0
-                };
-            if left < least * self.histogram_len {
-                continue;
-            }
-            let rows_on_chip = layout.row_words + least * self.histogram_len <= left;
-            left -= if rows_on_chip { layout.row_words } else { 0 };
-            let held = left / self.histogram_len.max(1);
-            return Layout {
-                histograms: held.clamp(1, self.width_max.max(1)),
-                tables_on_chip,
-                rows_on_chip,
-                histograms_on_chip: true,
-                ..layout
-            };
-        }
-        let held = HISTOGRAM_BYTES_MAX / (8 * self.histogram_len.max(1));
-        Layout {
-            histograms: held.clamp(1, self.width_max.max(1)),
-            tables_on_chip: layout.table_words <= chip_words / 2,
-            ..layout
-        }
-    }
-}
-
 impl BoostFit {
-    /// Checks and bins the rows of a fit for which there is no [`obstacle`]. `chip_bytes` is the shared memory that a
-    /// block of the GPU may take.
+    /// Lays out a fit for which there is no [`obstacle`]. `chip_bytes` is the shared memory that a block of the GPU may
+    /// take.
     pub(crate) fn new(
         data: &Dataset,
-        rows: FitRows,
+        binned: Arc<Binned>,
         options: &CheckedTreesOptions,
         seed: u64,
         chip_bytes: usize,
     ) -> Result<Self, GpuError> {
         let plan = Plan::new(data, options)?;
-        let (all, train_rows) = canonical(data, rows, plan.objective)?;
-        let encoded = encode(&EncodeInput {
-            data,
-            rows: &all,
-            train_rows,
-            options,
-            seed,
-            parallel: false,
-        })?;
-        let labels: Vec<f64> = all.iter().map(|&row| data.labels()[row as usize]).collect();
-        let weights: Option<Vec<f64>> = data
-            .weights()
-            .map(|_| all.iter().map(|&row| data.weight(row)).collect());
-        let targets = objective::Targets {
-            labels: &labels[..train_rows],
-            weights: weights.as_deref().map(|weights| &weights[..train_rows]),
-        };
+        let targets = binned.train_targets();
         let base = objective::starting_scores(plan.objective, plan.outputs, targets);
-        let keys = if options.row_fraction < 1.0 {
-            let key = |&row: &u32| data.row_keys()[row as usize];
-            all[..train_rows].iter().map(key).collect()
-        } else {
-            Vec::new()
-        };
         let mut fit = Self {
-            rules: Rules::new(options, &plan, &encoded, &base, seed, weights.is_some()),
+            rules: Rules::new(options, &plan, &binned, &base, seed),
             plan,
-            encoded,
+            binned,
             base,
             order: order(options).0,
-            labels,
-            weights,
-            keys,
-            train_rows,
             layout: Layout::default(),
         };
-        fit.rules
-            .weigh(fit.train_rows, fit.labels.len(), fit.weights.as_deref());
         let chip_words = chip_bytes.saturating_sub(RESERVED_CHIP_BYTES) / 8;
         fit.layout = fit.sizes().lay_out(chip_words);
         Ok(fit)
@@ -267,7 +123,9 @@ impl BoostFit {
 
     fn sizes(&self) -> Sizes {
         let rules = &self.rules;
-        let leaves_max = (rules.leaves_max as usize).min(self.train_rows).max(1);
+        let leaves_max = (rules.leaves_max as usize)
+            .min(self.binned.train_rows)
+            .max(1);
         let by_depth = |depth: u32| 1usize.checked_shl(depth).unwrap_or(usize::MAX);
         let depth = if rules.depth_max == 0 {
             u32::MAX
@@ -278,18 +136,18 @@ impl BoostFit {
         let splitting_rows = (2 * rules.min_rows as usize).max(2);
         let width_max = by_depth(depth.saturating_sub(1))
             .min(leaves_max)
-            .min(self.train_rows / splitting_rows);
+            .min(self.binned.train_rows / splitting_rows);
         let nodes_max =
             (2 * leaves_max - 1).min(by_depth(depth.saturating_add(1)).saturating_sub(1));
         Sizes {
-            train_rows: self.train_rows,
-            rows: self.labels.len(),
+            train_rows: self.binned.train_rows,
+            rows: self.binned.rows(),
             outputs: self.plan.outputs,
             softmax: self.plan.objective == Objective::Softmax,
             units: rules.units,
-            blocks: self.encoded.grid.blocks.len(),
-            columns_drawn: (rules.columns_wanted as usize) < self.encoded.features.len(),
-            histogram_len: self.encoded.grid.histogram_len,
+            blocks: self.binned.encoded.grid.blocks.len(),
+            columns_drawn: (rules.columns_wanted as usize) < self.binned.encoded.features.len(),
+            histogram_len: self.binned.encoded.grid.histogram_len,
             nodes_max: nodes_max.max(1),
             width_max,
         }
@@ -307,7 +165,7 @@ impl BoostFit {
 
     /// Threads of the block.
     pub(crate) fn threads(&self) -> u32 {
-        let cells = self.labels.len() * 8 * self.encoded.grid.blocks.len();
+        let cells = self.binned.rows() * 8 * self.binned.encoded.grid.blocks.len();
         match cells {
             0..=2_048 => 128,
             cells if cells < CELLS_WIDE_MIN => 256,
@@ -318,7 +176,8 @@ impl BoostFit {
     /// Memory of the GPU that the fit takes, in bytes.
     pub(crate) fn memory_bytes(&self) -> u64 {
         let words = TASK_WORDS
-            + self.input_words()
+            + self.binned.words()
+            + self.base.len()
             + self.layout.scratch_words()
             + self.answer_words()
             + NODE_WORDS * self.node_count_max();
@@ -337,41 +196,18 @@ impl BoostFit {
         ANSWER_WORDS + 2 * self.rules.rounds as usize + self.tree_count_max()
     }
 
-    fn input_words(&self) -> usize {
-        let grid = &self.encoded.grid;
-        grid.bins.len()
-            + self.labels.len()
-            + self.weights.as_ref().map_or(0, Vec::len)
-            + self.keys.len()
-            + self.base.len()
-            + 6 * grid.blocks.len()
-            + self.encoded.features.len().div_ceil(2)
-    }
-
-    /// Adds the fit to a launch.
-    pub(crate) fn write(&self, launch: &mut Launch) {
-        let input = &mut launch.input;
-        let mut put = |words: &mut dyn Iterator<Item = u64>| {
-            let at = input.len() as u64;
-            input.extend(words);
-            at
-        };
-        let grid = &self.encoded.grid;
-        let bins_at = put(&mut grid.bins.iter().copied());
-        let labels_at = put(&mut self.labels.iter().map(|label| label.to_bits()));
-        let weights = self.weights.as_deref().unwrap_or(&[]);
-        let weights_at = put(&mut weights.iter().map(|weight| weight.to_bits()));
-        let keys_at = put(&mut self.keys.iter().copied());
-        let base_at = put(&mut self.base.iter().map(|score| score.to_bits()));
-        let grid_at = put(&mut self.grid_words().into_iter());
+    /// Adds the fit to a launch, and its rows unless they are among those `written`.
+    pub(crate) fn write(&self, launch: &mut Launch, written: &mut Written) {
+        let rows = self.binned.write(launch, &mut written.0);
+        let base = launch.put(self.base.iter().map(|score| score.to_bits()));
         let places = [
             self.rules.seed,
-            bins_at,
-            labels_at,
-            weights_at,
-            keys_at,
-            grid_at,
-            base_at,
+            rows.bins,
+            rows.labels,
+            rows.weights,
+            rows.keys,
+            rows.grid,
+            base,
             launch.scratch_words as u64,
             launch.output_words as u64,
         ];
@@ -385,30 +221,9 @@ impl BoostFit {
         launch.chip_bytes = launch.chip_bytes.max(self.chip_bytes());
     }
 
-    /// Shapes of the blocks, the feature of each slot and the slot of each feature.
-    fn grid_words(&self) -> Vec<u64> {
-        let grid = &self.encoded.grid;
-        let mut words = Vec::with_capacity(6 * grid.blocks.len());
-        for block in &grid.blocks {
-            let flags = if block.levels { BLOCK_LEVELS } else { 0 }
-                | if block.penalised { BLOCK_PENALISED } else { 0 };
-            words.push(block.lanes as u64 | (block.bins as u64) << 32);
-            words.push(block.offset as u64 | flags << 32);
-        }
-        words.extend(pairs(&grid.slots));
-        let mut slots = vec![0; self.encoded.features.len()];
-        for (slot, &feature) in grid.slots.iter().enumerate() {
-            if feature != u32::MAX {
-                slots[feature as usize] = slot as u32;
-            }
-        }
-        words.extend(pairs(&slots));
-        words
-    }
-
     /// The whole numbers of `FitTask`, in its order.
     fn counts(&self) -> [u32; 24] {
-        let (rules, layout, grid) = (&self.rules, &self.layout, &self.encoded.grid);
+        let (rules, layout, grid) = (&self.rules, &self.layout, &self.binned.encoded.grid);
         let objective = match self.plan.objective {
             Objective::Huber { .. } => 1,
             Objective::Poisson => 2,
@@ -418,13 +233,13 @@ impl BoostFit {
             _ => 0,
         };
         [
-            self.train_rows as u32,
-            (self.labels.len() - self.train_rows) as u32,
+            self.binned.train_rows as u32,
+            (self.binned.valid_rows()) as u32,
             grid.blocks.len() as u32,
-            self.encoded.features.len() as u32,
+            self.binned.encoded.features.len() as u32,
             objective,
             self.plan.outputs as u32,
-            u32::from(self.weights.is_some()),
+            u32::from(self.binned.weights.is_some()),
             u32::from(rules.units),
             rules.rounds,
             rules.depth_max,
@@ -467,19 +282,19 @@ impl BoostFit {
             words.iter().map(|&word| f64::from_bits(word)).collect()
         };
         let train_loss = losses(ANSWER_WORDS, self.rules.train_loss);
-        let valid_loss = losses(ANSWER_WORDS + rounds, self.labels.len() > self.train_rows);
-        let mut recorder = Recorder::new(&self.encoded.features);
+        let valid_loss = losses(ANSWER_WORDS + rounds, self.binned.valid_rows() > 0);
+        let mut recorder = Recorder::new(&self.binned.encoded.features);
         let mut grower = Grower::default();
         for &tree in &words[ANSWER_WORDS + 2 * rounds..][..trees] {
             let from = NODE_WORDS * (tree >> 16) as usize;
             let to = from + NODE_WORDS * (tree & 0xffff) as usize;
             let nodes = answer.nodes.get(from..to).ok_or_else(garbled)?;
             self.read_tree(nodes, &mut grower).ok_or_else(garbled)?;
-            recorder.tree(&grower, &self.encoded.features, 1.0);
+            recorder.tree(&grower, &self.binned.encoded.features, 1.0);
         }
         recorder.truncate(kept * self.plan.outputs);
         Ok(TreesFit {
-            model: recorder.model(data, &self.plan, self.base, &self.encoded),
+            model: recorder.model(data, &self.plan, self.base, &self.binned.encoded),
             rounds: kept as u32,
             train_loss,
             valid_loss,
@@ -502,8 +317,8 @@ impl BoostFit {
                 value: f64::from_bits(pair[1]),
             };
             if left != 0 {
-                node.feature = *self.encoded.grid.slots.get((split >> 16) as usize)?;
-                let known = (node.feature as usize) < self.encoded.features.len();
+                node.feature = *self.binned.encoded.grid.slots.get((split >> 16) as usize)?;
+                let known = (node.feature as usize) < self.binned.encoded.features.len();
                 if !known || (left as usize) <= position || left as usize + 1 >= count {
                     return None;
                 }
@@ -533,10 +348,9 @@ impl Rules {
     fn new(
         options: &CheckedTreesOptions,
         plan: &Plan,
-        encoded: &Encoded,
+        binned: &Binned,
         base: &[f64],
         seed: u64,
-        weighted: bool,
     ) -> Self {
         let (_, leaves_max, depth_max) = order(options);
         let parameter = match plan.objective {
@@ -544,6 +358,7 @@ impl Rules {
             Objective::Tweedie { power } => power,
             _ => 0.0,
         };
+        let (train_weight, valid_weight) = binned.weight_totals();
         let base_magnitude = base.iter().fold(0.0f64, |top, base| top.max(base.abs()));
         Self {
             numbers: [
@@ -557,8 +372,8 @@ impl Rules {
                 parameter,
                 softmax_factor(options, plan),
                 base_magnitude,
-                0.0,
-                0.0,
+                train_weight,
+                valid_weight,
             ],
             seed,
             rounds: options.rounds,
@@ -569,29 +384,13 @@ impl Rules {
             },
             leaves_max: leaves_max as u32,
             min_rows: options.min_rows,
-            columns_wanted: columns_wanted(options, encoded.features.len()) as u32,
+            columns_wanted: columns_wanted(options, binned.encoded.features.len()) as u32,
             sampled: options.row_fraction < 1.0 || options.column_fraction < 1.0,
             early_stopping: options.early_stopping,
             train_loss: options.train_loss,
-            units: objective::unit_hessian(plan.objective) && !weighted,
+            units: objective::unit_hessian(plan.objective) && binned.weights.is_none(),
         }
     }
-
-    /// Notes the total weights that losses are divided by.
-    fn weigh(&mut self, train_rows: usize, rows: usize, weights: Option<&[f64]>) {
-        let total = |from: usize, to: usize| {
-            weights.map_or((to - from) as f64, |weights| weights[from..to].iter().sum())
-        };
-        self.numbers[10] = total(0, train_rows);
-        self.numbers[11] = total(train_rows, rows);
-    }
-}
-
-/// Two numbers to a word, the first one low.
-fn pairs(numbers: &[u32]) -> impl Iterator<Item = u64> + '_ {
-    numbers
-        .chunks(2)
-        .map(|pair| u64::from(pair[0]) | pair.get(1).map_or(0, |&high| u64::from(high) << 32))
 }
 
 /// What of a fit is on the chip: tables, rows, histograms, and whether all of a level's histograms are held at once.
@@ -618,7 +417,8 @@ pub(crate) fn memory_bytes(fit: &crate::fit::Fit, chip_bytes: usize) -> u64 {
 fn prepared(fit: &crate::fit::Fit, chip_bytes: usize) -> Option<BoostFit> {
     match &fit.learner {
         crate::fit::Learner::Trees(options) => {
-            BoostFit::new(&fit.data, fit.rows(), options, fit.seed, chip_bytes).ok()
+            let binned = Arc::new(Binned::new(fit, options).ok()?);
+            BoostFit::new(&fit.data, binned, options, fit.seed, chip_bytes).ok()
         }
         _ => None,
     }

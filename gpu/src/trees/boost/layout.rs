@@ -1,0 +1,127 @@
+//! What of a fit lies in a block's shared memory, and what in the GPU's? The sizes of `lay_out` in `fit.h`.
+
+/// Histograms in the GPU's memory may take this much of it per fit; at least one node's always fits.
+const HISTOGRAM_BYTES_MAX: usize = 4 << 20;
+
+/// Where the parts of a fit lie, in words of 8 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Layout {
+    pub(super) nodes_max: usize,
+    pub(super) width_max: usize,
+    pub(super) table_words: usize,
+    pub(super) row_words: usize,
+    /// Nodes whose histograms are held at once.
+    pub(super) histograms: usize,
+    pub(super) histogram_words: usize,
+    pub(super) tables_on_chip: bool,
+    pub(super) rows_on_chip: bool,
+    pub(super) histograms_on_chip: bool,
+}
+
+impl Layout {
+    /// Words of the block's shared memory.
+    pub(super) fn chip_words(&self) -> usize {
+        let part = |on_chip: bool, words: usize| if on_chip { words } else { 0 };
+        part(self.tables_on_chip, self.table_words)
+            + part(self.rows_on_chip, self.row_words)
+            + part(
+                self.histograms_on_chip,
+                self.histograms * self.histogram_words,
+            )
+    }
+
+    /// Words of the GPU's memory beside it.
+    pub(super) fn scratch_words(&self) -> usize {
+        let whole = self.table_words + self.row_words + self.histograms * self.histogram_words;
+        whole - self.chip_words()
+    }
+}
+
+/// The sizes that a layout follows from.
+pub(super) struct Sizes {
+    pub(super) train_rows: usize,
+    pub(super) rows: usize,
+    pub(super) outputs: usize,
+    pub(super) softmax: bool,
+    pub(super) units: bool,
+    pub(super) blocks: usize,
+    pub(super) columns_drawn: bool,
+    pub(super) histogram_len: usize,
+    pub(super) nodes_max: usize,
+    pub(super) width_max: usize,
+}
+
+impl Sizes {
+    /// Words of the tables of nodes, in the order of `lay_out` in `fit.h`.
+    fn table_words(&self) -> usize {
+        let (nodes, width) = (self.nodes_max, self.width_max);
+        let wide = if self.units { 2 } else { 3 };
+        let slots = if self.columns_drawn {
+            8 * self.blocks
+        } else {
+            0
+        };
+        let by_node = wide * nodes + 6 * nodes.div_ceil(2);
+        let by_turn = 6 * width + 4 * width.div_ceil(2);
+        by_node + by_turn + slots + slots.div_ceil(2)
+    }
+
+    /// Words of what is held per row.
+    fn row_words(&self) -> usize {
+        let shares = if self.softmax {
+            self.train_rows * self.outputs
+        } else {
+            0
+        };
+        let hessians = if self.units { 0 } else { self.train_rows };
+        self.rows * self.outputs
+            + shares
+            + self.rows
+            + hessians
+            + 2 * self.train_rows.div_ceil(2)
+            + self.rows.div_ceil(2)
+    }
+
+    /// Puts on the chip what fits there: tables, histograms, then rows. Two blocks share a multiprocessor where half of
+    /// its memory is enough for a few nodes at once.
+    pub(super) fn lay_out(&self, chip_words: usize) -> Layout {
+        let layout = Layout {
+            nodes_max: self.nodes_max,
+            width_max: self.width_max,
+            table_words: self.table_words(),
+            row_words: self.row_words(),
+            histogram_words: self.histogram_len,
+            ..Layout::default()
+        };
+        let few = self.width_max.clamp(1, 4);
+        let budgets = [(chip_words / 2, few), (chip_words, 1)];
+        for (budget, least) in budgets {
+            let tables_on_chip = layout.table_words + least * self.histogram_len <= budget;
+            let mut left = budget
+                - if tables_on_chip {
+                    layout.table_words
+                } else {
+                    0
+                };
+            if left < least * self.histogram_len {
+                continue;
+            }
+            let rows_on_chip = layout.row_words + least * self.histogram_len <= left;
+            left -= if rows_on_chip { layout.row_words } else { 0 };
+            let held = left / self.histogram_len.max(1);
+            return Layout {
+                histograms: held.clamp(1, self.width_max.max(1)),
+                tables_on_chip,
+                rows_on_chip,
+                histograms_on_chip: true,
+                ..layout
+            };
+        }
+        let held = HISTOGRAM_BYTES_MAX / (8 * self.histogram_len.max(1));
+        Layout {
+            histograms: held.clamp(1, self.width_max.max(1)),
+            tables_on_chip: layout.table_words <= chip_words / 2,
+            ..layout
+        }
+    }
+}
