@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 executable() {
     local kind="$1" name="$2"
     shift 2
-    cargo "$@" --release --locked -p tarn-gpu --message-format=json |
+    cargo "$@" --locked -p tarn-gpu --message-format=json |
         python3 -c '
 import json, sys
 for line in sys.stdin:
@@ -19,7 +19,7 @@ for line in sys.stdin:
 }
 
 tables="$(executable bench on_device bench --bench on_device --no-run)"
-parity="$(executable lib tarn_gpu test --lib --no-run)"
+parity="$(executable lib tarn_gpu test --release --lib --no-run)"
 mkdir -p gpu/on-device
 strip -o gpu/on-device/tables "$tables"
 strip -o gpu/on-device/parity "$parity"

@@ -18,6 +18,8 @@ typedef double f64;
 #ifdef __CUDACC__
 #define KERNEL extern "C" __global__
 #define DEVICE static __device__ __forceinline__
+/* Threads that a block may have, which bounds the registers of each. */
+#define THREADS_MAX(threads) __launch_bounds__(threads)
 /* The block's dynamic shared memory, in words of 8 bytes. */
 #define DYNAMIC_SHARED(name) extern __shared__ u64 name[]
 /* A word that other threads may be changing. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define KERNEL static
+#define THREADS_MAX(threads)
 #define DEVICE static inline
 #define __shared__ static
 #define DYNAMIC_SHARED(name) u64 *name = emulated_shared

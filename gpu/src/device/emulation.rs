@@ -1,5 +1,5 @@
 //! How are kernels tested without a GPU? Compiled as plain C with the system's compiler and run as a program whose threads
-//! are the block's threads.
+//! are the block's threads. With `-fsanitize=thread` among its arguments, the compiler adds a search for missing barriers.
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};

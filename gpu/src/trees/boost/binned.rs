@@ -7,11 +7,14 @@ use crate::error::GpuError;
 use crate::fit::Fit;
 use crate::matrix::Column;
 use crate::trees::CheckedTreesOptions;
+use crate::trees::bins::{Block, LANES};
 use crate::trees::encode::{CUT_ROWS_MAX, EncodeInput, Encoded, encode};
 use crate::trees::objective::Targets;
 use crate::trees::options::Objective;
 use crate::trees::sides::canonical;
 
+/// Bins of a run, as in `fit.h`.
+const RUN: usize = 8;
 const BLOCK_LEVELS: u64 = 1;
 const BLOCK_PENALISED: u64 = 2;
 
@@ -108,6 +111,11 @@ impl Binned {
         })
     }
 
+    /// Entries of the runs of one histogram.
+    pub(super) fn runs_len(&self) -> usize {
+        self.encoded.grid.blocks.iter().map(run_entries).sum()
+    }
+
     pub(super) fn rows(&self) -> usize {
         self.labels.len()
     }
@@ -172,11 +180,13 @@ impl Binned {
     fn grid_words(&self) -> Vec<u64> {
         let grid = &self.encoded.grid;
         let mut words = Vec::with_capacity(6 * grid.blocks.len());
+        let mut runs_offset = 0;
         for block in &grid.blocks {
             let flags = if block.levels { BLOCK_LEVELS } else { 0 }
                 | if block.penalised { BLOCK_PENALISED } else { 0 };
-            words.push(block.lanes as u64 | (block.bins as u64) << 32);
-            words.push(block.offset as u64 | flags << 32);
+            words.push(block.lanes as u64 | (block.bins as u64) << 32 | flags << 48);
+            words.push(block.offset as u64 | runs_offset << 32);
+            runs_offset += run_entries(block) as u64;
         }
         words.extend(pairs(&grid.slots));
         let mut slots = vec![0; self.encoded.features.len()];
@@ -188,6 +198,11 @@ impl Binned {
         words.extend(pairs(&slots));
         words
     }
+}
+
+/// Sums of runs of bins that a block has; see `sum_runs` in `tree.h`.
+fn run_entries(block: &Block) -> usize {
+    LANES * block.bins.div_ceil(RUN)
 }
 
 /// Two numbers to a word, the first one low.

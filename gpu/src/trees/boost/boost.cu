@@ -118,8 +118,9 @@ DEVICE void open_fit(Fit *fit, BlockState *state, const FitTask *task, const u64
 }
 
 /* Histograms in the block's shared memory, so that adding to them never leaves the chip. */
-KERNEL void boost_on_chip(const FitTask *tasks, const u64 *input, u64 *scratch, u64 *output, u64 *nodes,
-                          u64 *nodes_used, u64 nodes_max) {
+KERNEL void THREADS_MAX(512)
+boost_on_chip(const FitTask *tasks, const u64 *input, u64 *scratch, u64 *output, u64 *nodes, u64 *nodes_used,
+              u64 nodes_max) {
     __shared__ BlockState state;
     DYNAMIC_SHARED(chip);
     Fit fit;
@@ -135,8 +136,9 @@ KERNEL void boost_on_chip(const FitTask *tasks, const u64 *input, u64 *scratch, 
 }
 
 /* Histograms in the GPU's memory, for fits whose histograms are larger than a block's shared memory. */
-KERNEL void boost_in_memory(const FitTask *tasks, const u64 *input, u64 *scratch, u64 *output, u64 *nodes,
-                            u64 *nodes_used, u64 nodes_max) {
+KERNEL void THREADS_MAX(512)
+boost_in_memory(const FitTask *tasks, const u64 *input, u64 *scratch, u64 *output, u64 *nodes, u64 *nodes_used,
+                u64 nodes_max) {
     __shared__ BlockState state;
     DYNAMIC_SHARED(chip);
     Fit fit;

@@ -37,7 +37,7 @@ typedef struct {
     u64 seed, bins_at, labels_at, weights_at, keys_at, grid_at, base_at, scratch_at, output_at;
     u32 rows_train, rows_valid, blocks, features, objective, outputs, weighted, units;
     u32 rounds, depth_max, leaves_max, min_rows, columns_wanted, sampled, early_stopping, train_loss;
-    u32 histogram_len, histograms, nodes_max, width_max;
+    u32 histogram_len, histograms, nodes_max, width_max, runs_len;
     u32 tables_on_chip, rows_on_chip, table_words, row_words;
 } FitTask;
 
@@ -87,7 +87,7 @@ typedef struct {
     /* Per row. */
     f64 *scores, *shares, *g, *h;
     i32 *packed_g, *packed_h;
-    u32 *row_node;
+    u32 *row_node, *row_turn;
     /* Per node of the tree. */
     f64 *gain;
     u64 *leaf_g, *leaf_h;
@@ -99,6 +99,8 @@ typedef struct {
     f64 *slot_gain;
     u32 *slot_node, *slot_split;
     i32 *slot_g, *slot_h;
+    /* Sums of runs of bins, per histogram held. */
+    i32 *runs_g, *runs_h;
     /* Per grid slot. */
     u64 *drawn;
     u32 *allowed;
@@ -112,13 +114,18 @@ typedef struct {
     u64 nodes_max;
 } Fit;
 
+/* Bins of a run; see `sum_runs`. */
+#define RUN 8
+#define RUNS(bins) (((bins) + RUN - 1) / RUN)
+
 typedef struct {
-    u32 lanes, bins, offset, flags;
+    u32 lanes, bins, offset, runs_offset, flags;
 } Block;
 
 DEVICE Block block_at(const Fit *fit, u32 index) {
     u64 shape = fit->grid[2 * index], place = fit->grid[2 * index + 1];
-    Block block = {(u32)shape, (u32)(shape >> 32), (u32)place, (u32)(place >> 32)};
+    Block block = {(u32)shape, (u32)(shape >> 32) & 0xffff, (u32)place, (u32)(place >> 32),
+                   (u32)(shape >> 48)};
     return block;
 }
 
@@ -154,6 +161,9 @@ DEVICE int lay_out(Fit *fit, u64 *chip, u64 *scratch) {
     fit->slot_split = (u32 *)take(tables, halves(width));
     fit->slot_g = (i32 *)take(tables, halves(width));
     fit->slot_h = (i32 *)take(tables, halves(width));
+    u64 runs = (u64)t->histograms * t->runs_len;
+    fit->runs_g = (i32 *)take(tables, halves(runs));
+    fit->runs_h = (i32 *)take(tables, halves(runs));
     u64 drawn = t->columns_wanted < t->features ? slots : 0;
     fit->drawn = take(tables, drawn);
     fit->allowed = (u32 *)take(tables, halves(drawn));
@@ -167,6 +177,7 @@ DEVICE int lay_out(Fit *fit, u64 *chip, u64 *scratch) {
     fit->packed_g = (i32 *)take(region, halves(t->rows_train));
     fit->packed_h = (i32 *)take(region, halves(t->rows_train));
     fit->row_node = (u32 *)take(region, halves(rows));
+    fit->row_turn = (u32 *)take(region, halves(t->rows_train));
     right = right && *region == start + t->row_words;
     fit->sums = (i32 *)scratch;
     return right;

@@ -3,6 +3,9 @@
 /// Histograms in the GPU's memory may take this much of it per fit; at least one node's always fits.
 const HISTOGRAM_BYTES_MAX: usize = 4 << 20;
 
+/// What each of two blocks on a multiprocessor takes beside its fit, in words.
+const BLOCK_WORDS: usize = 256;
+
 /// Where the parts of a fit lie, in words of 8 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Layout {
@@ -47,12 +50,13 @@ pub(super) struct Sizes {
     pub(super) blocks: usize,
     pub(super) columns_drawn: bool,
     pub(super) histogram_len: usize,
+    pub(super) runs_len: usize,
     pub(super) nodes_max: usize,
     pub(super) width_max: usize,
 }
 
 impl Sizes {
-    /// Words of the tables of nodes, in the order of `lay_out` in `fit.h`.
+    /// Words of the tables of nodes, in the order of `lay_out` in `fit.h`, without the runs of histograms.
     fn table_words(&self) -> usize {
         let (nodes, width) = (self.nodes_max, self.width_max);
         let wide = if self.units { 2 } else { 3 };
@@ -80,48 +84,67 @@ impl Sizes {
             + hessians
             + 2 * self.train_rows.div_ceil(2)
             + self.rows.div_ceil(2)
+            + self.train_rows.div_ceil(2)
+    }
+
+    /// Words of the runs of so many histograms.
+    fn run_words(&self, histograms: usize) -> usize {
+        2 * (histograms * self.runs_len).div_ceil(2)
     }
 
     /// Puts on the chip what fits there: tables, histograms, then rows. Two blocks share a multiprocessor where half of
     /// its memory is enough for a few nodes at once.
     pub(super) fn lay_out(&self, chip_words: usize) -> Layout {
-        let layout = Layout {
+        let few = self.width_max.clamp(1, 4);
+        let half = (chip_words / 2).saturating_sub(BLOCK_WORDS);
+        self.on_chip(half, few)
+            .or_else(|| self.on_chip(chip_words, 1))
+            .unwrap_or_else(|| self.in_memory(half))
+    }
+
+    /// With at least `few` histograms in so much shared memory, if they fit.
+    fn on_chip(&self, chip_words: usize, few: usize) -> Option<Layout> {
+        let tables = self.table_words() + 1;
+        let with_runs = self.histogram_len + self.runs_len;
+        let tables_on_chip = tables + few * with_runs <= chip_words;
+        let (left, each) = if tables_on_chip {
+            (chip_words - tables, with_runs)
+        } else {
+            (chip_words, self.histogram_len)
+        };
+        if left < few * each {
+            return None;
+        }
+        let rows_on_chip = self.row_words() + few * each <= left;
+        let left = left - if rows_on_chip { self.row_words() } else { 0 };
+        let histograms = (left / each.max(1)).clamp(1, self.width_max.max(1));
+        Some(Layout {
+            tables_on_chip,
+            rows_on_chip,
+            histograms_on_chip: true,
+            ..self.with(histograms)
+        })
+    }
+
+    /// With histograms in the GPU's memory, and the tables beside them unless they fit in so much shared memory.
+    fn in_memory(&self, chip_words: usize) -> Layout {
+        let held = HISTOGRAM_BYTES_MAX / (8 * self.histogram_len.max(1));
+        let layout = self.with(held.clamp(1, self.width_max.max(1)));
+        Layout {
+            tables_on_chip: layout.table_words <= chip_words,
+            ..layout
+        }
+    }
+
+    fn with(&self, histograms: usize) -> Layout {
+        Layout {
             nodes_max: self.nodes_max,
             width_max: self.width_max,
-            table_words: self.table_words(),
+            table_words: self.table_words() + self.run_words(histograms),
             row_words: self.row_words(),
             histogram_words: self.histogram_len,
+            histograms,
             ..Layout::default()
-        };
-        let few = self.width_max.clamp(1, 4);
-        let budgets = [(chip_words / 2, few), (chip_words, 1)];
-        for (budget, least) in budgets {
-            let tables_on_chip = layout.table_words + least * self.histogram_len <= budget;
-            let mut left = budget
-                - if tables_on_chip {
-                    layout.table_words
-                } else {
-                    0
-                };
-            if left < least * self.histogram_len {
-                continue;
-            }
-            let rows_on_chip = layout.row_words + least * self.histogram_len <= left;
-            left -= if rows_on_chip { layout.row_words } else { 0 };
-            let held = left / self.histogram_len.max(1);
-            return Layout {
-                histograms: held.clamp(1, self.width_max.max(1)),
-                tables_on_chip,
-                rows_on_chip,
-                histograms_on_chip: true,
-                ..layout
-            };
-        }
-        let held = HISTOGRAM_BYTES_MAX / (8 * self.histogram_len.max(1));
-        Layout {
-            histograms: held.clamp(1, self.width_max.max(1)),
-            tables_on_chip: layout.table_words <= chip_words / 2,
-            ..layout
         }
     }
 }

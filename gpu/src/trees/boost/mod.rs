@@ -27,7 +27,7 @@ use crate::matrix::Dataset;
 /// Shared memory that the kernels take for themselves; the rest holds the fit.
 pub(crate) const RESERVED_CHIP_BYTES: usize = 2_048;
 /// Words of [`FitTask` in `fit.h`.
-const TASK_WORDS: usize = 33;
+const TASK_WORDS: usize = 34;
 /// Words of an answer before its losses.
 const ANSWER_WORDS: usize = 4;
 /// Words of a node.
@@ -148,6 +148,7 @@ impl BoostFit {
             blocks: self.binned.encoded.grid.blocks.len(),
             columns_drawn: (rules.columns_wanted as usize) < self.binned.encoded.features.len(),
             histogram_len: self.binned.encoded.grid.histogram_len,
+            runs_len: self.binned.runs_len(),
             nodes_max: nodes_max.max(1),
             width_max,
         }
@@ -222,7 +223,7 @@ impl BoostFit {
     }
 
     /// The whole numbers of `FitTask`, in its order.
-    fn counts(&self) -> [u32; 24] {
+    fn counts(&self) -> [u32; 25] {
         let (rules, layout, grid) = (&self.rules, &self.layout, &self.binned.encoded.grid);
         let objective = match self.plan.objective {
             Objective::Huber { .. } => 1,
@@ -253,6 +254,7 @@ impl BoostFit {
             layout.histograms as u32,
             layout.nodes_max as u32,
             layout.width_max as u32,
+            self.binned.runs_len() as u32,
             u32::from(layout.tables_on_chip),
             u32::from(layout.rows_on_chip),
             layout.table_words as u32,

@@ -86,10 +86,45 @@ DEVICE u64 candidate_key(f32 gain, u32 feature, u32 missing_left, u32 bin) {
     return (u64)bits_of_f32(gain) << 32 | (0xffffffffu - (feature << 9 | missing_left << 8 | bin));
 }
 
+/* Whether the tree sees the feature of a grid slot. */
+DEVICE int seen(const Fit *fit, u32 slot) {
+    return fit->task->columns_wanted >= fit->task->features || fit->allowed[slot];
+}
+
+/* Walks over `count` histograms, `entries` each, without a division at every step. */
+typedef struct {
+    u32 turn, entry, turns_by, entries_by, entries;
+} Walk;
+
+DEVICE Walk walk(u32 entries) {
+    Walk w = {threadIdx.x / entries, threadIdx.x % entries, blockDim.x / entries, blockDim.x % entries,
+              entries};
+    return w;
+}
+
+DEVICE void step(Walk *w) {
+    w->turn += w->turns_by;
+    w->entry += w->entries_by;
+    if (w->entry >= w->entries) {
+        w->entry -= w->entries;
+        w->turn += 1;
+    }
+}
+
+/* Notes the turn of each row's node, which counting asks for again and again. */
+DEVICE void take_turns(const Fit *fit) {
+    u32 level = fit->state->level;
+    for (u32 row = threadIdx.x; row < fit->task->rows_train; row += blockDim.x) {
+        u32 node = fit->row_node[row];
+        int counts = node >= level && fit->packed_h[row] > 0;
+        fit->row_turn[row] = counts ? fit->histogram[node] : NO_SLOT;
+    }
+}
+
 /* Counts the rows of the nodes in turns `first..first + count`. */
 DEVICE void count_rows(const Fit *fit, i32 *sums, u32 first, u32 count) {
     const FitTask *t = fit->task;
-    u32 len = t->histogram_len, entries = count * len, level = fit->state->level;
+    u32 len = t->histogram_len, entries = count * len;
     i32 *sums_h = sums + (u64)t->histograms * len;
     u64 rows = (u64)t->rows_train + t->rows_valid;
     for (u32 i = threadIdx.x; i < entries; i += blockDim.x) {
@@ -100,40 +135,53 @@ DEVICE void count_rows(const Fit *fit, i32 *sums, u32 first, u32 count) {
     for (u32 index = 0; index < t->blocks; index++) {
         Block block = block_at(fit, index);
         const u8 *bins = fit->bins + 8 * rows * index;
+        u32 lane = threadIdx.x & 7;
+        if (blockDim.x % 8 == 0 && (lane >= block.lanes || !seen(fit, 8 * index + lane))) continue;
         for (u32 i = threadIdx.x; i < 8 * t->rows_train; i += blockDim.x) {
-            u32 row = i >> 3, lane = i & 7, node = fit->row_node[row];
-            i32 h = fit->packed_h[row];
-            if (node < level || h == 0 || lane >= block.lanes) continue;
-            u32 turn = fit->histogram[node] - first;
+            u32 row = i >> 3, turn = fit->row_turn[row] - first;
             if (turn >= count) continue;
-            if (t->columns_wanted < t->features && !fit->allowed[8 * index + lane]) continue;
+            lane = i & 7;
+            if (blockDim.x % 8 != 0 && (lane >= block.lanes || !seen(fit, 8 * index + lane))) continue;
             u32 at = turn * len + block.offset + 8 * (u32)bins[i] + lane;
             atomicAdd(&sums[at], fit->packed_g[row]);
-            atomicAdd(&sums_h[at], h);
+            atomicAdd(&sums_h[at], fit->packed_h[row]);
         }
     }
     __syncthreads();
 }
 
-/* Turns the bins of ordered features into running sums; bin 0 stays what is missing. */
-DEVICE void add_up(const Fit *fit, i32 *sums, u32 count) {
+/* Sums runs of RUN bins of ordered features, without bin 0, which is what is missing: where a run begins, the sums of those
+   before it say what lies to its left. */
+DEVICE void sum_runs(const Fit *fit, i32 *sums, u32 count) {
     const FitTask *t = fit->task;
-    u32 len = t->histogram_len, slots = 8 * t->blocks;
+    u32 len = t->histogram_len;
     i32 *sums_h = sums + (u64)t->histograms * len;
-    for (u32 i = threadIdx.x; i < count * slots; i += blockDim.x) {
-        u32 turn = i / slots, slot = i % slots;
-        Block block = block_at(fit, slot >> 3);
-        if (block.flags & BLOCK_LEVELS || (slot & 7) >= block.lanes) continue;
-        u32 at = turn * len + block.offset + (slot & 7);
-        i32 g = 0, h = 0;
-        for (u32 bin = 1; bin < block.bins; bin++) {
-            g += sums[at + 8 * bin];
-            h += sums_h[at + 8 * bin];
-            sums[at + 8 * bin] = g;
-            sums_h[at + 8 * bin] = h;
+    for (u32 index = 0; index < t->blocks; index++) {
+        Block block = block_at(fit, index);
+        if (block.flags & BLOCK_LEVELS) continue;
+        for (Walk w = walk(8 * RUNS(block.bins)); w.turn < count; step(&w)) {
+            u32 lane = w.entry & 7, run = w.entry >> 3, zero = w.turn * len + block.offset + lane;
+            u32 end = RUN * (run + 1) < block.bins ? RUN * (run + 1) : block.bins;
+            i32 g = 0, h = 0;
+            for (u32 bin = run ? RUN * run : 1; bin < end; bin++) {
+                g += sums[zero + 8 * bin];
+                h += sums_h[zero + 8 * bin];
+            }
+            u32 at = w.turn * t->runs_len + block.runs_offset + w.entry;
+            fit->runs_g[at] = g;
+            fit->runs_h[at] = h;
         }
     }
     __syncthreads();
+}
+
+/* Left side of an ordered candidate before its run: the sums of all runs before. */
+DEVICE void sum_before(const Fit *fit, const Block *block, u32 turn, u32 run, u32 lane, i32 *g, i32 *h) {
+    u32 at = turn * fit->task->runs_len + block->runs_offset + lane;
+    for (u32 before = 0; before < run; before++) {
+        *g += fit->runs_g[at + 8 * before];
+        *h += fit->runs_h[at + 8 * before];
+    }
 }
 
 /* Judges every candidate of the nodes in turns `first..first + count`. */
@@ -144,26 +192,33 @@ DEVICE void judge(const Fit *fit, const i32 *sums, u32 first, u32 count) {
     int shrinks = fit->state->l1 > 0.0;
     for (u32 index = 0; index < t->blocks; index++) {
         Block block = block_at(fit, index);
-        u32 entries = 8 * block.bins, levels = block.flags & BLOCK_LEVELS;
-        for (u32 i = threadIdx.x; i < count * entries; i += blockDim.x) {
-            u32 turn = i / entries, entry = i % entries, lane = entry & 7, bin = entry >> 3;
-            u32 slot = 8 * index + lane;
-            if (lane >= block.lanes || (bin == 0 && !levels)) continue;
-            if (t->columns_wanted < t->features && !fit->allowed[slot]) continue;
-            const ScanTotals *totals = &fit->totals[first + turn];
-            if ((i64)totals->floor * 2 > (i64)totals->h) continue;
-            f32 shift = block.flags & BLOCK_PENALISED ? totals->penalised_shift : totals->h_shift;
-            u32 zero = turn * len + block.offset + lane, at = zero + 8 * bin;
-            i32 g = sums[at], h = sums_h[at], h_missing = sums_h[zero];
-            u32 feature = fit->slot_features[slot];
+        u32 levels = block.flags & BLOCK_LEVELS;
+        for (Walk w = walk(8 * RUNS(block.bins)); w.turn < count; step(&w)) {
+            u32 lane = w.entry & 7, run = w.entry >> 3, slot = 8 * index + lane;
+            if (lane >= block.lanes || !seen(fit, slot)) continue;
+            ScanTotals totals = fit->totals[first + w.turn];
+            if ((i64)totals.floor * 2 > (i64)totals.h) continue;
+            f32 shift = block.flags & BLOCK_PENALISED ? totals.penalised_shift : totals.h_shift;
+            u32 zero = w.turn * len + block.offset + lane, feature = fit->slot_features[slot];
+            u32 end = RUN * (run + 1) < block.bins ? RUN * (run + 1) : block.bins;
+            i32 g_missing = sums[zero], h_missing = sums_h[zero], g = 0, h = 0;
+            if (!levels) sum_before(fit, &block, w.turn, run, lane, &g, &h);
             u64 key = 0;
-            f32 gain = candidate_gain(totals, shrinks, shift, g, h);
-            if (gain > 0.0f) key = candidate_key(gain, feature, 0, bin);
-            if (h_missing != 0 && bin > 0) {
-                f32 other = candidate_gain(totals, shrinks, shift, g + sums[zero], h + h_missing);
-                if (other > gain) key = candidate_key(other, feature, 1, bin);
+            for (u32 bin = run || levels ? RUN * run : 1; bin < end; bin++) {
+                i32 g_bin = sums[zero + 8 * bin], h_bin = sums_h[zero + 8 * bin];
+                /* An empty bin cuts as the one before it does, or as nothing at all. */
+                if (h_bin == 0) continue;
+                g = levels ? g_bin : g + g_bin;
+                h = levels ? h_bin : h + h_bin;
+                f32 gain = candidate_gain(&totals, shrinks, shift, g, h);
+                u64 right = gain > 0.0f ? candidate_key(gain, feature, 0, bin) : 0;
+                key = right > key ? right : key;
+                if (h_missing == 0 || bin == 0) continue;
+                gain = candidate_gain(&totals, shrinks, shift, g + g_missing, h + h_missing);
+                u64 left = gain > 0.0f ? candidate_key(gain, feature, 1, bin) : 0;
+                key = left > key ? left : key;
             }
-            u64 *best = &fit->best[first + turn];
+            u64 *best = &fit->best[first + w.turn];
             if (key > PEEK(best)) atomicMax(best, key);
         }
     }
@@ -186,9 +241,19 @@ DEVICE void confirm(const Fit *fit, const i32 *sums, u32 first, u32 turn) {
     u32 choice = 0xffffffffu - (u32)key, bin = choice & 255, missing_left = choice >> 8 & 1;
     u32 slot = fit->feature_slots[choice >> 9];
     Block block = block_at(fit, slot >> 3);
-    u32 zero = turn * len + block.offset + (slot & 7), at = zero + 8 * bin;
+    u32 zero = turn * len + block.offset + (slot & 7);
     i32 h_missing = sums_h[zero];
-    i32 gl = sums[at] + (missing_left ? sums[zero] : 0), hl = sums_h[at] + (missing_left ? h_missing : 0);
+    i32 gl = missing_left ? sums[zero] : 0, hl = missing_left ? h_missing : 0;
+    u32 from = bin;
+    if (!(block.flags & BLOCK_LEVELS)) {
+        u32 run = bin / RUN;
+        sum_before(fit, &block, turn, run, slot & 7, &gl, &hl);
+        from = run ? RUN * run : 1;
+    }
+    for (u32 each = from; each <= bin; each++) {
+        gl += sums[zero + 8 * each];
+        hl += sums_h[zero + 8 * each];
+    }
     i32 gr = fit->node_g[node] - gl, hr = fit->node_h[node] - hl;
     f64 l1 = state->l1, l2 = state->l2, min_gain = state->min_gain;
     f64 child_l2 = l2 + (block.flags & BLOCK_PENALISED ? state->category_l2 : 0.0);
@@ -212,10 +277,11 @@ DEVICE void find_splits(const Fit *fit, i32 *sums) {
         fit->best[i] = 0;
         fit->totals[i] = scan_totals(fit, fit->slot_node[i]);
     }
+    take_turns(fit);
     for (u32 first = 0; first < slots; first += t->histograms) {
         u32 count = slots - first < t->histograms ? slots - first : t->histograms;
         count_rows(fit, sums, first, count);
-        add_up(fit, sums, count);
+        sum_runs(fit, sums, count);
         judge(fit, sums, first, count);
         for (u32 turn = threadIdx.x; turn < count; turn += blockDim.x) confirm(fit, sums, first, turn);
         __syncthreads();
@@ -251,7 +317,7 @@ DEVICE void send_rows(const Fit *fit) {
         if (node < level || fit->left[node] == 0) continue;
         u32 split = fit->split[node], slot = split >> 16, cut = split >> 8 & 255;
         u32 bin = fit->bins[8 * (rows * (slot >> 3) + row) + (slot & 7)];
-        u32 levels = (u32)(fit->grid[2 * (slot >> 3) + 1] >> 32) & BLOCK_LEVELS;
+        u32 levels = (u32)(fit->grid[2 * (slot >> 3)] >> 48) & BLOCK_LEVELS;
         u32 missing_left = split & SPLIT_MISSING_LEFT;
         u32 goes_left;
         if (levels)
