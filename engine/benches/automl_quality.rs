@@ -86,6 +86,7 @@ fn train_on(
         artefact_path: path.to_owned(),
         queue: FitQueue::new(threads, None),
         threads_max: 0,
+        group_cells: Default::default(),
     };
     let checked = check(&spec, &schema)?;
     let stream = futures::stream::iter(rows.into_iter().map(Ok));

@@ -5,6 +5,7 @@
 //! groups, each blended with the parent's at `rows / (rows + kappa)`, and the pair of setting and kappa with the lowest
 //! loss wins. A group that cannot be fitted keeps the parent and says why.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::BufWriter;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,12 +19,14 @@ use tarn_udfs::model::trained::{Member, TrainedModel};
 
 use super::decide::{Decided, decide, refit_rows, reported};
 use super::evaluate::{ask, data_of, target_of};
-use super::groups::{AUTOML_ROWS_MIN, Group, NAMED_ROWS_MIN, judge_sizes, sample, without_labels};
+use super::group_sample::GroupSample;
+use super::grouped_writing::{Written, finish, write_buckets};
+use super::groups::{AUTOML_ROWS_MIN, Group, NAMED_ROWS_MIN, judge_sizes, sample};
 use super::problem::Problem;
 use super::refit::refit;
 use super::report::{GroupRow, source_importance};
 use super::search::{Trial, TrialStatus};
-use super::single::{Prepared, Told, load, prepare, warn_of_leaks};
+use super::single::{Prepared, Told, Wanted, load, prepare, warn_of_leaks};
 use super::train::{Progress, Trained, Training};
 use tarn_udfs::fit::candidates::{Candidate, Portfolio};
 use tarn_udfs::fit::error::TrainError;
@@ -41,8 +44,8 @@ const WRITE_GROUPS: usize = 256;
 
 /// How groups are modelled.
 #[derive(Debug, Clone)]
-struct Recipe {
-    candidate: Candidate,
+pub(super) struct Recipe {
+    pub(super) candidate: Candidate,
     /// `None`: the parent alone answers best.
     kappa: Option<f64>,
 }
@@ -60,24 +63,22 @@ pub fn train(
     progress: &mut Progress<'_>,
 ) -> Result<Trained, TrainError> {
     let mut prepared = prepare(&training)?;
-    let mut groups: Vec<Group> = Vec::new();
-    let (problem, _memory) = load(&mut training, &prepared, true, &mut groups)?;
-    training.set.release_rows();
-    let problem = problem.with_log_target()?;
+    let sample = draw(&training, &mut prepared)?;
+    let wanted = sample.as_ref().map_or(Wanted::All, Wanted::Sample);
+    let mut loaded = load(&mut training, &prepared, true, wanted)?;
+    if sample.is_none() {
+        training.set.release_rows();
+    }
+    let problem = loaded.problem.clone().with_log_target()?;
     warn_of_leaks(&training, &problem, &mut prepared)?;
-    let named = training.spec.algorithm.is_some();
-    let rows_min = if named {
-        NAMED_ROWS_MIN
-    } else {
-        AUTOML_ROWS_MIN
-    };
-    judge_sizes(&mut groups, &problem, rows_min);
+    let rows_min = rows_min(&training);
+    judge_sizes(&mut loaded.groups, &problem, rows_min);
     let mut decided = decide(&training, &prepared, &problem, true, progress)?;
     let grouping = Grouping {
         training: &training,
         prepared: &prepared,
         problem: &problem,
-        groups: &groups,
+        groups: &loaded.groups,
     };
     let recipe = grouping.choose(&mut decided, progress)?;
     if recipe.kappa.is_some() {
@@ -106,9 +107,26 @@ pub fn train(
     let calibrated = outcome.calibrated.as_ref();
     let calibration = calibrated.and_then(|calibrated| calibrated.calibration.clone());
     let parent = TrainedModel::new(refitted.members, Vec::new(), calibration);
-    let (rows, artefact_bytes) =
-        grouping.write_artefact(&recipe, &shared, &parent, &answers, progress)?;
     let metrics = reported(&problem, &outcome.judged, outcome.calibrated.as_ref());
+    let file = BufWriter::new(File::create(&training.context.artefact_path)?);
+    let mut writer = ArtefactWriter::new(file, &shared)?;
+    let mut written = if sample.is_none() {
+        grouping.write_groups(&recipe, &mut writer, &answers, progress)?
+    } else {
+        let measured = grouping.measured(&answers);
+        drop(problem);
+        drop(loaded);
+        write_buckets(
+            &mut training,
+            &prepared,
+            &recipe,
+            &mut writer,
+            &measured,
+            progress,
+        )?
+    };
+    let artefact_bytes = finish(&training, writer, &parent, &mut written)?;
+    let outcome = &decided.outcome;
     let told = Told {
         training: &training,
         prepared: &prepared,
@@ -116,17 +134,49 @@ pub fn train(
         metrics: &metrics,
     };
     let signature = Signature::of(&shared.label, &shared.keys, &shared.features);
-    told.trained(importance, &rows, signature, artefact_bytes)
+    told.trained(importance, &written.rows, signature, artefact_bytes)
+}
+
+/// The groups that choose, when there are too many rows for all of them.
+fn draw(
+    training: &Training<'_>,
+    prepared: &mut Prepared,
+) -> Result<Option<GroupSample>, TrainError> {
+    let width = prepared.profile.features.width() + prepared.profile.key_features.width();
+    let cells = training.context.group_cells;
+    let cells_max = match training.spec.algorithm {
+        Some(_) => cells.named_max,
+        None => cells.search_max,
+    };
+    let sample = GroupSample::draw(&training.set, width, cells_max, training.spec.seed())?;
+    if let Some(sample) = &sample {
+        prepared.notices.push(format!(
+            "the model for all rows and the report are made on {} of {} groups ({} of {} rows)",
+            sample.drawn(),
+            sample.groups,
+            sample.rows,
+            training.set.rows()
+        ));
+    }
+    Ok(sample)
+}
+
+pub(super) fn rows_min(training: &Training<'_>) -> usize {
+    if training.spec.algorithm.is_some() {
+        NAMED_ROWS_MIN
+    } else {
+        AUTOML_ROWS_MIN
+    }
 }
 
 /// Answers of the blend for report rows: group index, row positions, answers.
-type ReportAnswers = Vec<Option<(Vec<u32>, Vec<f64>)>>;
+pub(super) type ReportAnswers = Vec<Option<(Vec<u32>, Vec<f64>)>>;
 
-struct Grouping<'a> {
-    training: &'a Training<'a>,
-    prepared: &'a Prepared,
-    problem: &'a Problem,
-    groups: &'a [Group],
+pub(super) struct Grouping<'a> {
+    pub(super) training: &'a Training<'a>,
+    pub(super) prepared: &'a Prepared,
+    pub(super) problem: &'a Problem,
+    pub(super) groups: &'a [Group],
 }
 
 impl Grouping<'_> {
@@ -365,44 +415,25 @@ impl Grouping<'_> {
         Ok(answers)
     }
 
-    /// Writes the parent and every group's model; gives the report's rows and the file's length.
-    fn write_artefact(
-        &self,
-        recipe: &Recipe,
-        shared: &Shared,
-        parent: &TrainedModel,
-        answers: &ReportAnswers,
-        progress: &mut Progress<'_>,
-    ) -> Result<(Vec<GroupRow>, u64), TrainError> {
-        let file = BufWriter::new(File::create(&self.training.context.artefact_path)?);
-        let mut writer = ArtefactWriter::new(file, shared)?;
-        let mut rows = self.write_groups(recipe, &mut writer, answers, progress)?;
-        let unlabelled = without_labels(&self.training.set, self.groups);
-        rows.extend(unlabelled.into_iter().map(|(key, _)| GroupRow {
-            key,
-            status: "global",
-            reason: Some("no row has a label".into()),
-            rows: 0,
-            algorithm: None,
-            own_weight: 0.0,
-            value: None,
-        }));
-        rows.sort_by(|a, b| a.key.cmp(&b.key));
-        let (file, bytes) = writer.finish(&parent.to_bytes())?;
-        file.into_inner()
-            .map_err(|error| error.into_error())?
-            .sync_all()?;
-        Ok((rows, bytes))
+    /// The metric of each group on its report rows.
+    fn measured(&self, answers: &ReportAnswers) -> HashMap<String, f64> {
+        let rows = self.groups.iter().zip(answers);
+        rows.filter_map(|(group, answer)| {
+            let value = self.row_of(group, answer.as_ref()).value?;
+            Some((group.text.clone(), value))
+        })
+        .collect()
     }
 
     /// Fits every group on all its rows and writes the models, some groups at a time.
-    fn write_groups<W: std::io::Write + std::io::Seek>(
+    pub(super) fn write_groups<W: std::io::Write + std::io::Seek>(
         &self,
         recipe: &Recipe,
         writer: &mut ArtefactWriter<W>,
         answers: &ReportAnswers,
         progress: &mut Progress<'_>,
-    ) -> Result<Vec<GroupRow>, TrainError> {
+    ) -> Result<Written, TrainError> {
+        let keys = self.groups.iter().map(|group| group.key.clone()).collect();
         let mut rows: Vec<GroupRow> = self
             .groups
             .iter()
@@ -413,7 +444,7 @@ impl Grouping<'_> {
             let reason = "the model for all rows answers better".to_owned();
             rows.iter_mut()
                 .for_each(|row| row.reason = row.reason.take().or_else(|| Some(reason.clone())));
-            return Ok(rows);
+            return Ok(Written { rows, keys });
         }
         let split = self.problem.split_rows(self.training.spec.seed());
         let limits = FitLimits {
@@ -464,7 +495,7 @@ impl Grouping<'_> {
             done += chunk.len();
             progress.tell(|| format!("{done} of {} groups fitted", fit.len()));
         }
-        Ok(rows)
+        Ok(Written { rows, keys })
     }
 
     fn row_of(&self, group: &Group, answer: Option<&(Vec<u32>, Vec<f64>)>) -> GroupRow {

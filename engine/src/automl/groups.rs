@@ -1,5 +1,6 @@
 //! Which groups are there, and which of them have enough rows for a model of their own?
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use tarn_udfs::model::bytes::hash_bytes;
@@ -67,10 +68,8 @@ pub fn judge_sizes(groups: &mut [Group], problem: &Problem, rows_min: usize) {
     }
 }
 
-/// Groups whose every row lacks a label: they appear in no problem, only in the report.
-pub fn without_labels(set: &TrainingSet, groups: &[Group]) -> Vec<(String, u64)> {
-    let known: std::collections::HashSet<&[u8]> =
-        groups.iter().map(|group| group.key.as_slice()).collect();
+/// Groups whose every row lacks a label: they appear in no problem, only in the report. `known` are the others' keys.
+pub fn without_labels(set: &TrainingSet, known: &HashSet<Vec<u8>>) -> Vec<(String, u64)> {
     let unlabelled = set
         .unlabelled()
         .iter()

@@ -55,19 +55,25 @@ impl Problem {
     }
 
     /// Adds ln(1 + label) as a second target when labels are positive and their right tail is long.
-    pub fn with_log_target(mut self) -> Result<Self, TrainError> {
+    pub fn with_log_target(self) -> Result<Self, TrainError> {
         if self.task == Task::Regression && is_skewed(self.data.labels()) {
-            let labels = self
-                .data
-                .labels()
-                .iter()
-                .map(|label| label.ln_1p())
-                .collect();
-            let features = self.data.features().clone();
-            let keys = self.data.row_keys().to_vec();
-            let data = Dataset::new(features, labels, None, keys, matrix::Task::Regression);
-            self.log_data = Some(Arc::new(data.map_err(tarn_gpu::error::GpuError::from)?));
+            return self.with_logs();
         }
+        Ok(self)
+    }
+
+    /// Adds ln(1 + label) as a second target, whatever the labels look like; those below -1 count as nearly -1.
+    pub fn with_logs(mut self) -> Result<Self, TrainError> {
+        let labels = self
+            .data
+            .labels()
+            .iter()
+            .map(|label| label.max(-0.999_999).ln_1p())
+            .collect();
+        let features = self.data.features().clone();
+        let keys = self.data.row_keys().to_vec();
+        let data = Dataset::new(features, labels, None, keys, matrix::Task::Regression);
+        self.log_data = Some(Arc::new(data.map_err(tarn_gpu::error::GpuError::from)?));
         Ok(self)
     }
 }

@@ -11,6 +11,7 @@ use tarn_udfs::model::signature::Signature;
 use tarn_udfs::model::trained::TrainedModel;
 
 use super::decide::{Outcome, decide, refit_rows, reported};
+use super::group_sample::GroupSample;
 use super::groups::{Group, note_groups};
 use super::problem::{Problem, ProblemBuilder};
 use super::profile::{Profile, leaking_columns, profile};
@@ -20,6 +21,7 @@ use super::report::{
 };
 use super::spec::{check_algorithm, check_metric};
 use super::train::{Progress, Trained, Training};
+use super::training_set::TrainingSet;
 use tarn_udfs::fit::error::TrainError;
 use tarn_udfs::fit::metric::Metric;
 
@@ -119,14 +121,33 @@ fn set_positive(label: &mut Label, wanted: Option<&str>) -> Result<(), TrainErro
     }
 }
 
-/// All rows as one problem, its memory accounted for until the problem is dropped. With keys, the key columns become
-/// features too and `groups` learns which rows belong together.
+/// Rows as one problem, its memory accounted for until the problem is dropped.
+pub struct LoadedProblem {
+    /// The rows.
+    pub problem: Problem,
+    /// Which rows belong together; empty without keys.
+    pub groups: Vec<Group>,
+    _memory: MemoryReservation,
+}
+
+/// Which rows of the training set are loaded.
+#[derive(Clone, Copy)]
+pub enum Wanted<'a> {
+    /// All of them.
+    All,
+    /// Those that a sample takes.
+    Sample(&'a GroupSample),
+    /// Those of one bucket.
+    Bucket(usize),
+}
+
+/// Rows as one problem. With keys, the key columns become features too.
 pub fn load(
     training: &mut Training<'_>,
     prepared: &Prepared,
     with_keys: bool,
-    groups: &mut Vec<Group>,
-) -> Result<(Problem, MemoryReservation), TrainError> {
+    wanted: Wanted<'_>,
+) -> Result<LoadedProblem, TrainError> {
     let profile = &prepared.profile;
     let none = FeatureSet::default();
     let (key_features, positions) = if with_keys {
@@ -137,23 +158,45 @@ pub fn load(
     let mut builder =
         ProblemBuilder::new(&profile.features, key_features, positions, &prepared.label);
     let reservation = MemoryConsumer::new("encoded rows").register(&training.context.memory);
-    let threads = training.workshop.queue.threads();
-    let encoded_bytes = training.set.rows() as usize * builder.row_bytes(threads);
+    let row_bytes = builder.row_bytes(training.workshop.queue.threads());
+    let bytes_of = |set: &TrainingSet| match wanted {
+        // How many rows a bucket of files has is not known before it is read.
+        Wanted::Bucket(_) if set.is_spilled() => 0,
+        Wanted::Sample(sample) => sample.rows as usize * row_bytes,
+        _ => set.rows() as usize * row_bytes,
+    };
+    let mut bytes = bytes_of(&training.set);
     if reservation
-        .try_grow(encoded_bytes + training.set.reading_bytes())
+        .try_grow(bytes + training.set.reading_bytes())
         .is_err()
     {
         training.set.move_to_files()?;
-        reservation.try_grow(encoded_bytes)?;
+        bytes = bytes_of(&training.set);
+        reservation.try_grow(bytes)?;
     } else {
         reservation.shrink(training.set.reading_bytes());
     }
-    for bucket in 0..training.set.buckets() {
-        let rows = training.set.bucket(bucket)?;
-        note_groups(groups, &rows, builder.rows());
+    let buckets = match wanted {
+        Wanted::Bucket(bucket) => bucket..bucket + 1,
+        _ => 0..training.set.buckets(),
+    };
+    let mut groups = Vec::new();
+    for bucket in buckets {
+        let mut rows = training.set.bucket(bucket)?;
+        if let Wanted::Sample(sample) = wanted {
+            rows = rows.filtered(|key, row_key| sample.takes(key, row_key))?;
+        }
+        if bytes == 0 {
+            reservation.try_grow(rows.len() * row_bytes)?;
+        }
+        note_groups(&mut groups, &rows, builder.rows());
         builder.push(&rows, &profile.positions)?;
     }
-    Ok((builder.finish()?, reservation))
+    Ok(LoadedProblem {
+        problem: builder.finish()?,
+        groups,
+        _memory: reservation,
+    })
 }
 
 /// Adds a notice for every column that gives the target away.
@@ -177,9 +220,9 @@ pub fn train(
     progress: &mut Progress<'_>,
 ) -> Result<Trained, TrainError> {
     let mut prepared = prepare(&training)?;
-    let (problem, _memory) = load(&mut training, &prepared, false, &mut Vec::new())?;
+    let loaded = load(&mut training, &prepared, false, Wanted::All)?;
     training.set.release_rows();
-    let problem = problem.with_log_target()?;
+    let problem = loaded.problem.clone().with_log_target()?;
     warn_of_leaks(&training, &problem, &mut prepared)?;
     let outcome = decide(&training, &prepared, &problem, false, progress)?.outcome;
     progress.tell(|| "fitting the best settings on all rows".to_owned());

@@ -16,6 +16,7 @@ use tarn_udfs::fit::queue::FitQueue;
 use tarn_udfs::model::cache::ModelCache;
 use tarn_udfs::model::loaded::LoadedModel;
 
+use super::group_sample::GroupCells;
 use super::spec::{LearnerSpec, TrainSpec, check};
 use super::train::{TrainContext, Trained, train};
 use tarn_udfs::fit::error::TrainError;
@@ -43,6 +44,7 @@ struct Setting {
     threads: usize,
     memory_bytes: usize,
     cancel: CancelToken,
+    group_cells: GroupCells,
 }
 
 impl Default for Setting {
@@ -51,6 +53,7 @@ impl Default for Setting {
             threads: 2,
             memory_bytes: 1 << 30,
             cancel: CancelToken::new(),
+            group_cells: GroupCells::default(),
         }
     }
 }
@@ -84,6 +87,7 @@ fn run(
         artefact_path: folder.0.join("1.model"),
         queue: FitQueue::new(setting.threads, None),
         threads_max: 0,
+        group_cells: setting.group_cells,
     };
     let checked = check(spec, &schema)?;
     let rows = futures::stream::iter(batches.into_iter().map(Ok));
@@ -569,4 +573,49 @@ fn a_group_of_one_class_is_answered_by_the_model_for_all() {
         .as_string::<i32>()
         .clone();
     assert_eq!(reasons.value(2), "all rows have the same class");
+}
+
+#[test]
+fn a_part_of_the_groups_chooses_for_all_and_every_group_has_its_model() {
+    let rows = stores(3_000);
+    let part = GroupCells {
+        search_max: 2_000,
+        named_max: 2_000,
+    };
+    let mut spec = by_store();
+    spec.learner = LearnerSpec::Named {
+        name: "trees".into(),
+        params: vec![("rounds".into(), OptionValue::Number("20".into()))],
+    };
+    let whole = run(&spec, vec![rows.clone()], &Setting::default()).unwrap();
+    let with_part = |memory_bytes: usize, threads: usize| {
+        let setting = Setting {
+            threads,
+            memory_bytes,
+            group_cells: part,
+            ..Setting::default()
+        };
+        run(&spec, vec![rows.clone()], &setting).unwrap()
+    };
+    let (trained, bytes) = with_part(1 << 30, 2);
+    let told = |trained: &Trained| {
+        let drawn = |notice: &&String| notice.contains("the report are made on");
+        trained.notices.iter().filter(drawn).count()
+    };
+    assert_eq!((told(&whole.0), told(&trained)), (0, 1));
+    let statuses = |trained: &Trained| trained.groups.column_by_name("status").cloned();
+    assert_eq!(statuses(&trained), statuses(&whole.0));
+    let (all, sampled) = (open(whole.1), open(bytes.clone()));
+    assert_eq!(all.group_count(), sampled.group_count());
+    for group in 0..all.group_count() {
+        let (own, other) = (all.artefact().blob(group), sampled.artefact().blob(group));
+        assert_eq!(
+            own.unwrap(),
+            other.unwrap(),
+            "a named group's model is its own affair"
+        );
+    }
+    let (spilled, from_files) = with_part(400_000, 1);
+    assert_eq!(told(&spilled), 1);
+    assert_eq!(bytes, from_files);
 }

@@ -16,6 +16,7 @@ use tarn_udfs::fit::queue::{FitLimits, FitQueue};
 use tokio::sync::{mpsc, oneshot};
 
 use super::evaluate::Workshop;
+use super::group_sample::GroupCells;
 use super::spec::CheckedTrainSpec;
 use super::training_set::{TrainingSet, TrainingSetBuilder};
 use tarn_udfs::fit::error::TrainError;
@@ -44,6 +45,8 @@ pub struct TrainContext {
     pub queue: Arc<FitQueue>,
     /// Threads that this statement may use at most; 0 is all of the queue's.
     pub threads_max: usize,
+    /// Size from which on a part of the groups chooses for all.
+    pub group_cells: GroupCells,
 }
 
 /// A trained model, complete on disk and not yet visible.

@@ -430,6 +430,20 @@ impl SortedRows {
         self.len() == 0
     }
 
+    /// The rows that `keep` wants, by group key and content hash.
+    pub fn filtered(self, keep: impl Fn(&[u8], u64) -> bool) -> Result<Self, TrainError> {
+        let Some(keys) = self.group_keys() else {
+            return Ok(self);
+        };
+        let wanted = keys
+            .iter()
+            .zip(self.row_keys())
+            .map(|(key, &row)| Some(keep(key.unwrap_or_default(), row)));
+        let mask = BooleanArray::from_iter(wanted);
+        let batch = filter_record_batch(&self.batch, &mask)?;
+        Ok(Self { batch, ..self })
+    }
+
     /// Feature columns.
     pub fn features(&self) -> &[ArrayRef] {
         &self.batch.columns()[..self.features]

@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::query;
 use super::schema::exists_notice;
+use crate::automl::group_sample::GroupCells;
 use crate::automl::spec::{CheckedTrainSpec, LearnerSpec, TrainSpec, check};
 use crate::automl::train::{TrainContext, Trained, train};
 use crate::error::PgError;
@@ -167,6 +168,7 @@ async fn run_training(
             .known("ml.max_threads")
             .parse()
             .unwrap_or(0),
+        group_cells: GroupCells::default(),
     };
     Ok(train(checked, rows, context).await?)
 }
