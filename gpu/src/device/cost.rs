@@ -1,6 +1,7 @@
 //! Is a list of fits faster on the GPU? Counted steps times constants. The CPU's constants come from measured fits
 //! (`docs/BENCHMARKS.md`); the GPU's are computed from datasheets and wait for a measurement.
 
+use super::fits::{DeviceKind, Placed, Reason};
 use crate::fit::{Fit, Learner};
 use crate::trees::TreesOptions;
 
@@ -103,8 +104,22 @@ impl Estimate {
     }
 
     /// Whether the GPU is worth it.
-    pub(crate) fn favours_gpu(&self) -> bool {
+    fn favours_gpu(&self) -> bool {
         self.gpu_seconds * GPU_ADVANTAGE_MIN < self.cpu_seconds
+    }
+
+    /// The device that seems faster.
+    pub(crate) fn placed(&self) -> Placed {
+        let device = if self.favours_gpu() {
+            DeviceKind::Gpu
+        } else {
+            DeviceKind::Cpu
+        };
+        let reason = Reason::Estimate {
+            cpu_seconds: self.cpu_seconds,
+            gpu_seconds: self.gpu_seconds,
+        };
+        Placed::new(device, reason)
     }
 }
 

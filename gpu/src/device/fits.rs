@@ -84,8 +84,18 @@ pub struct Placed {
 }
 
 impl Placed {
-    fn new(device: DeviceKind, reason: Reason) -> Self {
+    pub(super) fn new(device: DeviceKind, reason: Reason) -> Self {
         Self { device, reason }
+    }
+
+    /// The error of a fit that was to run on a GPU which does not do it.
+    pub fn refusal(&self) -> Option<GpuError> {
+        match (self.device, &self.reason) {
+            (DeviceKind::Gpu, Reason::Obstacle(obstacle)) => {
+                Some(DeviceError::Obstacle(obstacle.clone()).into())
+            }
+            _ => None,
+        }
     }
 }
 
@@ -93,12 +103,10 @@ impl Placed {
 /// its position and where it ran. Outcomes are those of [`fit_each`] on either device, save their seconds.
 ///
 /// Under [`DeviceChoice::Gpu`], a fit that the GPU does not do has an error for its outcome. A GPU that fails in the middle
-/// makes errors of the fits that were meant for it, under [`DeviceChoice::Auto`] too. A launch is not interrupted: the
-/// cancel switch is looked at between launches.
+/// makes errors of the fits that were meant for it, under [`DeviceChoice::Auto`] too.
 ///
 /// # Errors
-/// [`DeviceError::Absent`] when a GPU was asked for and there is none, [`GpuError::Threads`] when the threads can't be
-/// started; errors of single fits are delivered.
+/// As [`place`] and [`fit_each`]; errors of single fits are delivered.
 pub fn fit_each_on(
     fits: &[Fit],
     threads: usize,
@@ -109,45 +117,67 @@ pub fn fit_each_on(
     let placed = place(fits, threads, choice, device)?;
     let (mut on_cpu, mut on_gpu) = (Vec::new(), Vec::new());
     for (position, placed) in placed.into_iter().enumerate() {
-        match (placed.device, &placed.reason) {
-            (DeviceKind::Gpu, Reason::Obstacle(obstacle)) => {
-                let error = DeviceError::Obstacle(obstacle.clone());
-                deliver(position, Err(error.into()), &placed);
-            }
-            (DeviceKind::Gpu, _) => on_gpu.push((position, placed)),
-            (DeviceKind::Cpu, _) => on_cpu.push((position, placed)),
+        match placed.refusal() {
+            Some(error) => deliver(position, Err(error), &placed),
+            None if placed.device == DeviceKind::Gpu => on_gpu.push((position, placed)),
+            None => on_cpu.push((position, placed)),
         }
     }
     if let (Some(device), false) = (device, on_gpu.is_empty()) {
-        let queue = Queue {
-            fits,
-            device,
-            control,
-            returned: (choice == DeviceChoice::Auto).then(Mutex::default),
-            failed: Mutex::new(None),
-            deliver: &deliver,
-        };
-        let pool = fit::pool(threads)?;
-        pool.install(|| queue.run(&on_gpu));
-        let returned = queue.returned.map(Mutex::into_inner);
-        let returned = returned.map(|fits| fits.unwrap_or_else(PoisonError::into_inner));
-        on_cpu.extend(returned.into_iter().flatten());
+        let returned = fit_each_on_gpu(fits, &on_gpu, (device, threads), control, &deliver)?;
+        for (position, obstacle) in returned {
+            let placed = placed_despite(choice, obstacle);
+            match placed.refusal() {
+                Some(error) => deliver(position, Err(error), &placed),
+                None => on_cpu.push((position, placed)),
+            }
+        }
     }
     if on_cpu.is_empty() {
         return Ok(());
     }
-    let subset: Vec<Fit> = on_cpu
-        .iter()
-        .map(|&(position, _)| fits[position].clone())
-        .collect();
+    let fit_at = |&(position, _): &(usize, Placed)| fits[position].clone();
+    let subset: Vec<Fit> = on_cpu.iter().map(fit_at).collect();
     fit_each(&subset, threads, control, |index, outcome| {
         let (position, placed) = &on_cpu[index];
         deliver(*position, outcome, placed);
     })
 }
 
-/// Where each fit is to run.
-fn place(
+/// Runs the fits at the positions listed on the GPU, for which [`place`] put them there, and hands each outcome to
+/// `deliver`. Rows are binned and models read on `threads` threads. Answers the fits that turned out too large for the
+/// GPU, which were not run.
+///
+/// A launch is not interrupted: the switch of `control` is looked at, and its hook called, before rows are binned and
+/// between launches.
+///
+/// # Errors
+/// [`GpuError::Threads`] when the threads can't be started; errors of single fits are delivered.
+pub fn fit_each_on_gpu(
+    fits: &[Fit],
+    wanted: &[(usize, Placed)],
+    (device, threads): (&Device, usize),
+    control: &Control,
+    deliver: &(impl Fn(usize, Result<FitOutcome, GpuError>, &Placed) + Sync),
+) -> Result<Vec<(usize, Obstacle)>, GpuError> {
+    let queue = Queue {
+        fits,
+        device,
+        control,
+        returned: Mutex::default(),
+        failed: Mutex::default(),
+        deliver,
+    };
+    fit::pool(threads)?.install(|| queue.run(wanted));
+    let returned = queue.returned.into_inner();
+    Ok(returned.unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Where each fit is to run on `threads` threads or on the GPU, and why; decided before anything runs.
+///
+/// # Errors
+/// [`DeviceError::Absent`] when a GPU was asked for and there is none.
+pub fn place(
     fits: &[Fit],
     threads: usize,
     choice: DeviceChoice,
@@ -161,31 +191,28 @@ fn place(
         (DeviceChoice::Auto | DeviceChoice::Gpu, Some(device)) => device,
     };
     let obstacles: Vec<Option<Obstacle>> = fits.iter().map(obstacle).collect();
-    let able = fits
-        .iter()
-        .zip(&obstacles)
-        .filter(|(_, obstacle)| obstacle.is_none());
-    let estimate = Estimate::new(able.map(|(fit, _)| fit), threads, device.processors);
-    let faster = if estimate.favours_gpu() {
-        DeviceKind::Gpu
-    } else {
-        DeviceKind::Cpu
+    let able = fits.iter().zip(&obstacles);
+    let able = able
+        .filter(|(_, obstacle)| obstacle.is_none())
+        .map(|(fit, _)| fit);
+    let estimate = Estimate::new(able, threads, device.processors);
+    let free = match choice {
+        DeviceChoice::Gpu => Placed::new(DeviceKind::Gpu, Reason::Asked),
+        _ => estimate.placed(),
     };
-    let of = |obstacle: Option<Obstacle>| match (choice, obstacle) {
-        (DeviceChoice::Gpu, None) => Placed::new(DeviceKind::Gpu, Reason::Asked),
-        (DeviceChoice::Gpu, Some(obstacle)) => {
-            Placed::new(DeviceKind::Gpu, Reason::Obstacle(obstacle))
-        }
-        (_, Some(obstacle)) => Placed::new(DeviceKind::Cpu, Reason::Obstacle(obstacle)),
-        (_, None) => Placed::new(
-            faster,
-            Reason::Estimate {
-                cpu_seconds: estimate.cpu_seconds,
-                gpu_seconds: estimate.gpu_seconds,
-            },
-        ),
+    let of = |obstacle: Option<Obstacle>| match obstacle {
+        None => free.clone(),
+        Some(obstacle) => placed_despite(choice, obstacle),
     };
     Ok(obstacles.into_iter().map(of).collect())
+}
+
+fn placed_despite(choice: DeviceChoice, obstacle: Obstacle) -> Placed {
+    let device = match choice {
+        DeviceChoice::Gpu => DeviceKind::Gpu,
+        _ => DeviceKind::Cpu,
+    };
+    Placed::new(device, Reason::Obstacle(obstacle))
 }
 
 fn obstacle(fit: &Fit) -> Option<Obstacle> {
@@ -227,8 +254,8 @@ struct Queue<'a, Deliver> {
     fits: &'a [Fit],
     device: &'a Device,
     control: &'a Control,
-    /// Fits that turned out too large and may run on the CPU instead; `None` when they may not.
-    returned: Option<Mutex<Vec<(usize, Placed)>>>,
+    /// Fits that turned out too large.
+    returned: Mutex<Vec<(usize, Obstacle)>>,
     /// Why nothing more is launched.
     failed: Mutex<Option<GpuError>>,
     deliver: &'a Deliver,
@@ -322,7 +349,7 @@ where
             match prepared {
                 Err(error) => (self.deliver)(position, Err(error), placed),
                 Ok(fit) if fit.memory_bytes() > self.device.memory_bytes => {
-                    self.too_large(position, placed, fit.memory_bytes());
+                    self.too_large(position, fit.memory_bytes());
                 }
                 Ok(fit) => ready.push(Ready {
                     rank,
@@ -348,19 +375,10 @@ where
         Binned::new(fit, options).map(Arc::new)
     }
 
-    fn too_large(&self, position: usize, placed: &Placed, needed: u64) {
+    fn too_large(&self, position: usize, needed: u64) {
         let available = self.device.memory_bytes;
         let obstacle = Obstacle::TooLarge { needed, available };
-        match &self.returned {
-            Some(returned) => {
-                let reason = Reason::Obstacle(obstacle);
-                lock(returned).push((position, Placed::new(DeviceKind::Cpu, reason)));
-            }
-            None => {
-                let error = DeviceError::Obstacle(obstacle);
-                (self.deliver)(position, Err(error.into()), placed);
-            }
-        }
+        lock(&self.returned).push((position, obstacle));
     }
 
     /// How many of the fits go over together.
@@ -403,7 +421,7 @@ where
                 }
             }
             Err(DeviceError::Memory { bytes, .. }) => {
-                self.too_large(ready[0].position, ready[0].placed, bytes);
+                self.too_large(ready[0].position, bytes);
             }
             Err(error) => self.fail(ready, error.into()),
         }
