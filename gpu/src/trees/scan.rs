@@ -1,8 +1,8 @@
 //! Which bin of each of eight features is the best cut? The inner loop of tree growth: one line of eight packed sums per
 //! bin, eight gains at a time.
 //!
-//! Two implementations of the same operations in the same order: portable Rust, and AVX2 intrinsics (the portable form
-//! keeps its running best in memory, which costs more than the arithmetic). They give the same bits.
+//! Three implementations of the same operations: portable Rust, and AVX2 and AVX-512 intrinsics (the portable form keeps
+//! its running best in memory, which costs more than the arithmetic). They give the same bits.
 
 use super::bins::LANES;
 use super::histogram::{gradient, hessian};
@@ -112,12 +112,14 @@ fn scan_shape(
 ) {
     #[cfg(target_arch = "x86_64")]
     {
-        let run = match (set, l1) {
-            (Instructions::Avx512, false) => Some(avx2::scan_wide::<false> as avx2::Scan),
-            (Instructions::Avx512, true) => Some(avx2::scan_wide::<true> as avx2::Scan),
-            (Instructions::Avx2, false) => Some(avx2::scan::<false> as avx2::Scan),
-            (Instructions::Avx2, true) => Some(avx2::scan::<true> as avx2::Scan),
-            (Instructions::Baseline, _) => None,
+        let plain = t.h_shift == 0.0;
+        let run = match (set, l1, plain) {
+            (Instructions::Avx512, false, true) => Some(avx512::scan::<false, true> as Scan),
+            (Instructions::Avx512, false, false) => Some(avx512::scan::<false, false> as Scan),
+            (Instructions::Avx512, true, _) => Some(avx512::scan::<true, false> as Scan),
+            (Instructions::Avx2, false, _) => Some(avx2::scan::<false> as Scan),
+            (Instructions::Avx2, true, _) => Some(avx2::scan::<true> as Scan),
+            (Instructions::Baseline, ..) => None,
         };
         if let Some(run) = run {
             // SAFETY: sets above the baseline are only made by `Instructions::available`, which has asked the processor.
@@ -162,6 +164,165 @@ fn shrunk<const L1: bool>(g: i32, l1: f32) -> f32 {
     if L1 { (g.abs() - l1).max(0.0) } else { g }
 }
 
+/// A scan that the processor must be able to run.
+#[cfg(target_arch = "x86_64")]
+type Scan = unsafe fn(&[i64], &ScanTotals, &mut Best, Shape);
+
+#[cfg(target_arch = "x86_64")]
+mod avx512 {
+    use std::arch::x86_64::{
+        __m512, __m512i, __mmask16, _CMP_EQ_OQ, _CMP_GT_OQ, _mm256_cmp_ps_mask, _mm256_loadu_ps,
+        _mm256_loadu_si256, _mm256_mask_cmpgt_epi32_mask, _mm256_mask_mov_epi32,
+        _mm256_mask_mov_ps, _mm256_storeu_ps, _mm256_storeu_si256, _mm512_add_epi32,
+        _mm512_add_epi64, _mm512_add_ps, _mm512_and_ps, _mm512_broadcast_f32x8,
+        _mm512_broadcast_i32x8, _mm512_castps512_ps256, _mm512_castsi512_ps,
+        _mm512_castsi512_si256, _mm512_cvtepi32_ps, _mm512_div_ps, _mm512_extractf32x8_ps,
+        _mm512_extracti32x8_epi32, _mm512_loadu_si512, _mm512_mask_cmp_ps_mask,
+        _mm512_mask_cmpgt_epi32_mask, _mm512_mask_mov_epi32, _mm512_mask_mov_ps, _mm512_max_ps,
+        _mm512_mul_ps, _mm512_permutex2var_epi32, _mm512_set_epi32, _mm512_set1_epi32,
+        _mm512_set1_ps, _mm512_setzero_ps, _mm512_setzero_si512, _mm512_sub_epi32, _mm512_sub_ps,
+    };
+
+    use super::{Best, GRADIENT_UNIT, ScanTotals, Shape};
+    use crate::trees::bins::LANES;
+
+    /// Gains are sought in units of 2^60, which spares the scan a multiplication of each gradient; powers of two change no
+    /// other bit.
+    const GAIN_UNIT: f32 = GRADIENT_UNIT * GRADIENT_UNIT;
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+    #[inline]
+    fn shrunk<const L1: bool>(g: __m512i, l1: __m512) -> __m512 {
+        let g = _mm512_cvtepi32_ps(g);
+        if !L1 {
+            return g;
+        }
+        let sign = _mm512_castsi512_ps(_mm512_set1_epi32(i32::MAX));
+        let magnitude = _mm512_and_ps(g, sign);
+        _mm512_max_ps(_mm512_sub_ps(magnitude, l1), _mm512_setzero_ps())
+    }
+
+    /// Two lines at a time, one in each half of a vector. `PLAIN` promises that `h_shift` is 0.
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+    pub(super) fn scan<const L1: bool, const PLAIN: bool>(
+        histogram: &[i64],
+        t: &ScanTotals,
+        best: &mut Best,
+        shape: Shape,
+    ) {
+        let (first, start) = shape.first();
+        let load = |line: &[i64]| -> __m512i {
+            assert!(line.len() == LANES);
+            // SAFETY: a line is eight i64, one vector.
+            unsafe { _mm512_loadu_si512(line.as_ptr().cast()) }
+        };
+        let base = if shape.missing_left {
+            load(&histogram[..LANES])
+        } else {
+            _mm512_setzero_si512()
+        };
+        let uppers = _mm512_set_epi32(31, 29, 27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
+        let lowers = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+        let (g, h) = (_mm512_set1_epi32(t.g), _mm512_set1_epi32(t.h));
+        let below = _mm512_set1_epi32(t.floor - 1);
+        let (l1, factor, shift) = (
+            _mm512_set1_ps(t.l1 / GRADIENT_UNIT),
+            _mm512_set1_ps(t.h_factor),
+            _mm512_set1_ps(t.h_shift),
+        );
+        let weight = |h: __m512i| {
+            let scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(h), factor);
+            if PLAIN {
+                scaled
+            } else {
+                _mm512_add_ps(scaled, shift)
+            }
+        };
+        // SAFETY: both arrays are eight numbers long.
+        let (held, held_by) = unsafe {
+            (
+                _mm256_loadu_ps(best.gain.as_ptr()),
+                _mm256_loadu_si256(best.candidate.as_ptr().cast()),
+            )
+        };
+        let mut top = _mm512_div_ps(_mm512_broadcast_f32x8(held), _mm512_set1_ps(GAIN_UNIT));
+        let mut chosen = _mm512_broadcast_i32x8(held_by);
+        let number = first as i32 + start;
+        let next = number + 1;
+        let mut candidate = _mm512_set_epi32(
+            next, next, next, next, next, next, next, next, number, number, number, number, number,
+            number, number, number,
+        );
+        let mut left = base;
+        let mut judge = |early: __m512i, late: __m512i, halves: __mmask16| {
+            let gl = _mm512_permutex2var_epi32(early, uppers, late);
+            let hl = _mm512_permutex2var_epi32(early, lowers, late);
+            let hr = _mm512_sub_epi32(h, hl);
+            let allowed = _mm512_mask_cmpgt_epi32_mask(halves, hl, below);
+            let allowed = _mm512_mask_cmpgt_epi32_mask(allowed, hr, below);
+            // Near both ends of a small node no cut leaves enough rows on either side.
+            if allowed != 0 {
+                let gr = _mm512_sub_epi32(g, gl);
+                let (a, b) = (shrunk::<L1>(gl, l1), shrunk::<L1>(gr, l1));
+                let (wl, wr) = (weight(hl), weight(hr));
+                let num = _mm512_add_ps(
+                    _mm512_mul_ps(_mm512_mul_ps(a, a), wr),
+                    _mm512_mul_ps(_mm512_mul_ps(b, b), wl),
+                );
+                let gain = _mm512_div_ps(num, _mm512_mul_ps(wl, wr));
+                let better = _mm512_mask_cmp_ps_mask::<_CMP_GT_OQ>(allowed, gain, top);
+                top = _mm512_mask_mov_ps(top, better, gain);
+                chosen = _mm512_mask_mov_epi32(chosen, better, candidate);
+            }
+            candidate = _mm512_add_epi32(candidate, _mm512_set1_epi32(2));
+        };
+        let mut pairs = histogram[first * LANES..].chunks_exact(2 * LANES);
+        for pair in &mut pairs {
+            let (early, late) = (load(&pair[..LANES]), load(&pair[LANES..]));
+            if shape.levels {
+                judge(
+                    _mm512_add_epi64(base, early),
+                    _mm512_add_epi64(base, late),
+                    0xffff,
+                );
+            } else {
+                let middle = _mm512_add_epi64(left, early);
+                left = _mm512_add_epi64(middle, late);
+                judge(middle, left, 0xffff);
+            }
+        }
+        if let Some(last) = pairs.remainder().get(..LANES) {
+            let before = if shape.levels { base } else { left };
+            let early = _mm512_add_epi64(before, load(last));
+            judge(early, early, 0x00ff);
+        }
+        // The better half of each lane; among equals the earlier candidate.
+        let top = _mm512_mul_ps(top, _mm512_set1_ps(GAIN_UNIT));
+        let (gain, late_gain) = (
+            _mm512_castps512_ps256(top),
+            _mm512_extractf32x8_ps::<1>(top),
+        );
+        let (number, late) = (
+            _mm512_castsi512_si256(chosen),
+            _mm512_extracti32x8_epi32::<1>(chosen),
+        );
+        let equal = _mm256_cmp_ps_mask::<_CMP_EQ_OQ>(late_gain, gain);
+        let wins = _mm256_cmp_ps_mask::<_CMP_GT_OQ>(late_gain, gain)
+            | _mm256_mask_cmpgt_epi32_mask(equal, number, late);
+        // SAFETY: both arrays are eight numbers long.
+        unsafe {
+            _mm256_storeu_ps(
+                best.gain.as_mut_ptr(),
+                _mm256_mask_mov_ps(gain, wins, late_gain),
+            );
+            _mm256_storeu_si256(
+                best.candidate.as_mut_ptr().cast(),
+                _mm256_mask_mov_epi32(number, wins, late),
+            );
+        }
+    }
+}
+
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
     use std::arch::x86_64::{
@@ -170,7 +331,7 @@ mod avx2 {
         _mm256_castsi256_ps, _mm256_cmp_ps, _mm256_cmpgt_epi32, _mm256_cvtepi32_ps, _mm256_div_ps,
         _mm256_loadu_si256, _mm256_max_ps, _mm256_mul_ps, _mm256_set1_epi32, _mm256_set1_ps,
         _mm256_setzero_ps, _mm256_setzero_si256, _mm256_shuffle_ps, _mm256_storeu_ps,
-        _mm256_sub_epi32, _mm256_sub_ps,
+        _mm256_sub_epi32, _mm256_sub_ps, _mm256_testz_si256,
     };
 
     use super::{Best, GRADIENT_UNIT, ScanTotals, Shape};
@@ -201,20 +362,6 @@ mod avx2 {
         }
         let magnitude = _mm256_and_ps(g, _mm256_castsi256_ps(_mm256_set1_epi32(i32::MAX)));
         _mm256_max_ps(_mm256_sub_ps(magnitude, l1), _mm256_setzero_ps())
-    }
-
-    /// A scan that the processor must be able to run.
-    pub(super) type Scan = unsafe fn(&[i64], &ScanTotals, &mut Best, Shape);
-
-    /// The same instructions with twice the registers.
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,bmi1,bmi2")]
-    pub(super) fn scan_wide<const L1: bool>(
-        histogram: &[i64],
-        t: &ScanTotals,
-        best: &mut Best,
-        shape: Shape,
-    ) {
-        scan::<L1>(histogram, t, best, shape);
     }
 
     #[target_feature(enable = "avx2")]
@@ -263,6 +410,12 @@ mod avx2 {
             let (gr, hr) = (_mm256_sub_epi32(g, gl), _mm256_sub_epi32(h, hl));
             let allowed =
                 _mm256_and_si256(_mm256_cmpgt_epi32(hl, below), _mm256_cmpgt_epi32(hr, below));
+            let tried = candidate;
+            candidate = _mm256_add_epi32(candidate, _mm256_set1_epi32(1));
+            // Near both ends of a small node no cut leaves enough rows on either side.
+            if _mm256_testz_si256(allowed, allowed) == 1 {
+                continue;
+            }
             let (a, b) = (shrunk::<L1>(gl, l1), shrunk::<L1>(gr, l1));
             let wl = _mm256_add_ps(_mm256_mul_ps(_mm256_cvtepi32_ps(hl), factor), shift);
             let wr = _mm256_add_ps(_mm256_mul_ps(_mm256_cvtepi32_ps(hr), factor), shift);
@@ -275,8 +428,7 @@ mod avx2 {
             let gain = _mm256_blendv_ps(least, gain, _mm256_castsi256_ps(allowed));
             let better = _mm256_cmp_ps::<_CMP_GT_OQ>(gain, top);
             top = _mm256_max_ps(gain, top);
-            chosen = _mm256_blendv_ps(chosen, _mm256_castsi256_ps(candidate), better);
-            candidate = _mm256_add_epi32(candidate, _mm256_set1_epi32(1));
+            chosen = _mm256_blendv_ps(chosen, _mm256_castsi256_ps(tried), better);
         }
         let (mut gains, mut candidates) = ([0.0f32; LANES], [0i32; LANES]);
         // SAFETY: both arrays are one vector long.
@@ -338,7 +490,7 @@ mod tests {
             let (lines, total) = histogram(seed, bins, seed % 2 == 0);
             let l1 = if seed % 3 == 0 { 0.002 } else { 0.0 };
             let (g, h) = (gradient(total), hessian(total));
-            let shift = 0.1;
+            let shift = if seed % 4 < 2 { 0.1 } else { 0.0 };
             let t = ScanTotals {
                 g,
                 h,
