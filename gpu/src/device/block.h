@@ -40,6 +40,7 @@ DEVICE f32 f32_from_bits(u32 bits) { return __uint_as_float(bits); }
 /* What a draw is for, as in `random.rs`. */
 #define STREAM_ROWS 1
 #define STREAM_TREE_COLUMNS 2
+#define STREAM_NODE_COLUMNS 3
 
 /* A random word of Philox4x32-10, as `random::draw`. */
 DEVICE u64 draw(u64 seed, u32 stream, u32 index, u64 key) {

@@ -11,15 +11,15 @@ pub enum Obstacle {
         /// Name of the learner.
         learner: &'static str,
     },
-    /// Trees whose next split is that of the largest gain.
-    #[error("growth = leaf runs on the CPU only; growth = depth is fitted on a GPU")]
-    LeafGrowth,
     /// Forests and extra-trees.
     #[error("averages of trees run on the CPU only")]
     Averaged,
-    /// Columns drawn for each node.
-    #[error("node_column_fraction below 1 runs on the CPU only")]
-    NodeColumns,
+    /// Columns drawn for each node, of very many.
+    #[error("node_column_fraction below 1 with more than {limit} columns runs on the CPU only")]
+    NodeColumns {
+        /// Most columns of which a GPU draws.
+        limit: usize,
+    },
     /// Monotone constraints.
     #[error("monotone constraints run on the CPU only")]
     Monotone,

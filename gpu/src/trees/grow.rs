@@ -81,6 +81,8 @@ pub(crate) struct Leaf {
 #[derive(Debug, Clone, Copy)]
 struct OpenLeaf {
     leaf: Leaf,
+    /// The way from the root; see [`child_path`].
+    path: u64,
     depth: usize,
     packed: i64,
     histogram: Option<usize>,
@@ -172,6 +174,7 @@ impl Grower {
             .sum();
         let root = OpenLeaf {
             leaf,
+            path: ROOT_PATH,
             depth: 0,
             packed,
             histogram: None,
@@ -335,7 +338,7 @@ impl Grower {
             rows: row_count(leaf),
             bounds: leaf.leaf.bounds,
         };
-        let limit = self.draw_columns(ground, leaf.leaf.node);
+        let limit = self.draw_columns(ground, leaf.path);
         let drawn = &self.drawn;
         let allowed = |feature: u32| limit.is_none_or(|limit| drawn[feature as usize] <= limit);
         let Some(slot) = leaf.histogram else {
@@ -365,7 +368,7 @@ impl Grower {
     }
 
     /// Draws a number per feature; features at or below the answer take part in the node. `None` lets all take part.
-    fn draw_columns(&mut self, ground: &Ground, node: u32) -> Option<u64> {
+    fn draw_columns(&mut self, ground: &Ground, path: u64) -> Option<u64> {
         let rules = ground.rules;
         if rules.node_column_fraction >= 1.0 {
             return None;
@@ -379,7 +382,7 @@ impl Grower {
             .iter()
             .filter(|&&feature| feature != u32::MAX)
         {
-            let key = u64::from(node) << 32 | u64::from(feature);
+            let key = path.wrapping_add(u64::from(feature) << 32);
             let word = draw(rules.seed, Stream::NodeColumns, rules.tree, key);
             self.drawn[feature as usize] = word;
             self.spare_draws.push(word);
@@ -439,6 +442,7 @@ impl Grower {
                 bounds,
                 penalised,
             },
+            path: child_path(parent.path, node != first),
             depth: parent.depth + 1,
             packed,
             histogram: None,
@@ -455,6 +459,15 @@ impl Grower {
             ),
         )
     }
+}
+
+const ROOT_PATH: u64 = 1;
+
+/// Names a node by the way to it, whatever order leaves are split in; draws for a node are keyed on it. The multiplier is
+/// that of Knuth's MMIX generator.
+fn child_path(path: u64, right: bool) -> u64 {
+    path.wrapping_mul(6_364_136_223_846_793_005)
+        .wrapping_add(1 + 2 * u64::from(right))
 }
 
 /// Keeps the children of a monotone split on their sides of the middle between their values.

@@ -1,25 +1,27 @@
-/* How does one block of a GPU run a whole fit of boosted trees that grow level by level? The rounds of `cpu.rs`, with the
-   arithmetic of `histogram.rs`, `scan.rs` and `split.rs` in the same order, so that the trees are the same to the bit.
+/* How does one block of a GPU run a whole fit of boosted trees? The rounds of `cpu.rs`, with the arithmetic of
+   `histogram.rs`, `scan.rs` and `split.rs` in the same order, so that the trees are the same to the bit.
 
-   One block is one fit. Rows carry the number of the node that they are in; a level counts the histograms of as many of
-   its nodes at once as fit in memory, always from the rows, since integer sums don't care how they came about. The host
-   side, with the same layout of `FitTask`, is `mod.rs`. */
+   One block is one fit. Rows carry the number of the node that they are in; trees grow level by level, and a level counts the
+   histograms of as many of its nodes at once as fit in memory, always from the rows, since integer sums don't care how they
+   came about. A tree that takes the best split first is grown larger in the same way, and then cut back to the splits that
+   the CPU takes. The host side, with the same layout of `FitTask`, is `mod.rs`. */
 
 #include "rows.h"
 #include "tree.h"
 
-DEVICE void tree(const Fit *fit, i32 *sums, u32 output) {
+DEVICE void tree(const Fit *fit, i32 *sums, u32 output, u32 number) {
     BlockState *state = fit->state;
     quantise(fit, output);
     if (state->stump) {
         if (threadIdx.x == 0) {
             plant(fit, 0, 0, 0, 0);
             fit->gain[0] = 0.0;
-            state->nodes = 1;
+            state->nodes = state->tree_nodes = 1;
         }
         __syncthreads();
     } else {
-        grow(fit, sums);
+        grow(fit, sums, number);
+        if (fit->task->best_first) keep_best(fit);
         set_leaves(fit);
         apply_leaves(fit, output);
     }
@@ -70,7 +72,8 @@ DEVICE void run_rounds(const Fit *fit, i32 *sums) {
         if (t->objective == SOFTMAX) class_shares(fit);
         if (threadIdx.x == 0) state->grew = 0;
         __syncthreads();
-        for (u32 output = 0; output < t->outputs; output++) tree(fit, sums, output);
+        for (u32 output = 0; output < t->outputs; output++)
+            tree(fit, sums, output, round * t->outputs + output);
         if (state->full) return;
         if (!state->grew && !t->sampled) {
             __syncthreads();

@@ -37,7 +37,7 @@ typedef struct {
     u64 seed, bins_at, labels_at, weights_at, keys_at, grid_at, base_at, scratch_at, output_at;
     u32 rows_train, rows_valid, blocks, features, objective, outputs, weighted, units;
     u32 rounds, depth_max, leaves_max, min_rows, columns_wanted, sampled, early_stopping, train_loss;
-    u32 histogram_len, histograms, nodes_max, width_max, runs_len;
+    u32 histogram_len, histograms, nodes_max, width_max, runs_len, best_first, node_columns;
     u32 tables_on_chip, rows_on_chip, table_words, row_words;
 } FitTask;
 
@@ -66,6 +66,9 @@ typedef struct {
     u64 place;
     u32 bag, nodes, level, level_end, depth, slots, leaves;
     u32 trees, rounds_run, rounds_kept, grew, stump, stop, full;
+    /* Best first: the split that is taken next, and the nodes of the tree that it belongs to. */
+    u64 top_gain, top_node;
+    u32 tree_nodes;
     i32 root_g, root_h;
 } BlockState;
 
@@ -93,6 +96,11 @@ typedef struct {
     u64 *leaf_g, *leaf_h;
     u32 *node_rows, *split, *left, *histogram;
     i32 *node_g, *node_h;
+    /* Best first: the smallest gain on the way from the root, the parent, the number in the tree that is kept. */
+    f64 *path_gain;
+    u32 *parent, *number;
+    /* The way from the root; see `child_path` in `grow.rs`. */
+    u64 *path;
     /* Per node of the level that seeks a split. */
     u64 *best;
     ScanTotals *totals;
@@ -101,6 +109,9 @@ typedef struct {
     i32 *slot_g, *slot_h;
     /* Sums of runs of bins, per histogram held. */
     i32 *runs_g, *runs_h;
+    /* Per histogram held and grid slot: what was drawn, whether the node sees the feature. */
+    u64 *node_drawn;
+    u32 *node_allowed;
     /* Per grid slot. */
     u64 *drawn;
     u32 *allowed;
@@ -161,6 +172,14 @@ DEVICE int lay_out(Fit *fit, u64 *chip, u64 *scratch) {
     fit->slot_split = (u32 *)take(tables, halves(width));
     fit->slot_g = (i32 *)take(tables, halves(width));
     fit->slot_h = (i32 *)take(tables, halves(width));
+    u64 ranked = t->best_first ? nodes : 0;
+    fit->path_gain = (f64 *)take(tables, ranked);
+    fit->parent = (u32 *)take(tables, halves(ranked));
+    fit->number = (u32 *)take(tables, halves(ranked));
+    fit->path = take(tables, t->node_columns ? nodes : 0);
+    u64 node_slots = t->node_columns ? t->histograms * slots : 0;
+    fit->node_drawn = take(tables, node_slots);
+    fit->node_allowed = (u32 *)take(tables, halves(node_slots));
     u64 runs = (u64)t->histograms * t->runs_len;
     fit->runs_g = (i32 *)take(tables, halves(runs));
     fit->runs_h = (i32 *)take(tables, halves(runs));

@@ -9,7 +9,11 @@ const BLOCK_WORDS: usize = 256;
 /// Where the parts of a fit lie, in words of 8 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Layout {
+    /// Nodes that are grown.
     pub(super) nodes_max: usize,
+    /// Nodes that are kept.
+    pub(super) tree_nodes_max: usize,
+    /// Nodes of a level that seek a split.
     pub(super) width_max: usize,
     pub(super) table_words: usize,
     pub(super) row_words: usize,
@@ -53,6 +57,9 @@ pub(super) struct Sizes {
     pub(super) runs_len: usize,
     pub(super) nodes_max: usize,
     pub(super) width_max: usize,
+    pub(super) tree_nodes_max: usize,
+    pub(super) best_first: bool,
+    pub(super) node_columns: bool,
 }
 
 impl Sizes {
@@ -67,7 +74,10 @@ impl Sizes {
         };
         let by_node = wide * nodes + 6 * nodes.div_ceil(2);
         let by_turn = 6 * width + 4 * width.div_ceil(2);
-        by_node + by_turn + slots + slots.div_ceil(2)
+        let ranked = if self.best_first { nodes } else { 0 };
+        let paths = if self.node_columns { nodes } else { 0 };
+        let best_first = ranked + 2 * ranked.div_ceil(2) + paths;
+        by_node + by_turn + best_first + slots + slots.div_ceil(2)
     }
 
     /// Words of what is held per row.
@@ -87,9 +97,15 @@ impl Sizes {
             + self.train_rows.div_ceil(2)
     }
 
-    /// Words of the runs of so many histograms.
+    /// Words of what comes with so many histograms: runs, and the columns that their nodes see.
     fn run_words(&self, histograms: usize) -> usize {
-        2 * (histograms * self.runs_len).div_ceil(2)
+        let slots = histograms
+            * if self.node_columns {
+                8 * self.blocks
+            } else {
+                0
+            };
+        2 * (histograms * self.runs_len).div_ceil(2) + slots + slots.div_ceil(2)
     }
 
     /// Puts on the chip what fits there: tables, histograms, then rows. Two blocks share a multiprocessor where half of
@@ -104,8 +120,8 @@ impl Sizes {
 
     /// With at least `few` histograms in so much shared memory, if they fit.
     fn on_chip(&self, chip_words: usize, few: usize) -> Option<Layout> {
-        let tables = self.table_words() + 1;
-        let with_runs = self.histogram_len + self.runs_len;
+        let tables = self.table_words();
+        let with_runs = self.histogram_len + self.run_words(1);
         let tables_on_chip = tables + few * with_runs <= chip_words;
         let (left, each) = if tables_on_chip {
             (chip_words - tables, with_runs)
@@ -140,6 +156,7 @@ impl Sizes {
         Layout {
             nodes_max: self.nodes_max,
             width_max: self.width_max,
+            tree_nodes_max: self.tree_nodes_max,
             table_words: self.table_words() + self.run_words(histograms),
             row_words: self.row_words(),
             histogram_words: self.histogram_len,

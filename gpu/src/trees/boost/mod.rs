@@ -27,11 +27,13 @@ use crate::matrix::Dataset;
 /// Shared memory that the kernels take for themselves; the rest holds the fit.
 pub(crate) const RESERVED_CHIP_BYTES: usize = 2_048;
 /// Words of [`FitTask` in `fit.h`.
-const TASK_WORDS: usize = 34;
+const TASK_WORDS: usize = 35;
 /// Words of an answer before its losses.
 const ANSWER_WORDS: usize = 4;
 /// Words of a node.
 const NODE_WORDS: usize = 2;
+/// Columns among which those of a node are drawn, one by one against all others.
+const NODE_COLUMNS_MAX: usize = 256;
 /// Rows, eight columns at a time, from which more threads work on a fit.
 const CELLS_WIDE_MIN: usize = 16_384;
 
@@ -44,11 +46,10 @@ pub(crate) fn obstacle(data: &Dataset, options: &CheckedTreesOptions) -> Option<
     if options.mode != Mode::Boost {
         return Some(Obstacle::Averaged);
     }
-    if order(options).0 == Order::LargestGain {
-        return Some(Obstacle::LeafGrowth);
-    }
-    if options.node_column_fraction < 1.0 {
-        return Some(Obstacle::NodeColumns);
+    if options.node_column_fraction < 1.0 && data.features().columns().len() > NODE_COLUMNS_MAX {
+        return Some(Obstacle::NodeColumns {
+            limit: NODE_COLUMNS_MAX,
+        });
     }
     if options.monotone.iter().any(|&sign| sign != 0) {
         return Some(Obstacle::Monotone);
@@ -89,6 +90,8 @@ struct Rules {
     leaves_max: u32,
     min_rows: u32,
     columns_wanted: u32,
+    /// 0 when nodes see all columns of their tree.
+    node_columns: u32,
     sampled: bool,
     early_stopping: u32,
     train_loss: bool,
@@ -123,24 +126,25 @@ impl BoostFit {
 
     fn sizes(&self) -> Sizes {
         let rules = &self.rules;
-        let leaves_max = (rules.leaves_max as usize)
-            .min(self.binned.train_rows)
-            .max(1);
+        let rows = self.binned.train_rows;
         let by_depth = |depth: u32| 1usize.checked_shl(depth).unwrap_or(usize::MAX);
-        let depth = if rules.depth_max == 0 {
-            u32::MAX
-        } else {
-            rules.depth_max
+        let depth = match rules.depth_max {
+            0 => u32::MAX,
+            depth => depth,
         };
-        // Nodes that may split have two rows at least, and their leaf's share of the fewest rows twice.
-        let splitting_rows = (2 * rules.min_rows as usize).max(2);
-        let width_max = by_depth(depth.saturating_sub(1))
-            .min(leaves_max)
-            .min(self.binned.train_rows / splitting_rows);
-        let nodes_max =
-            (2 * leaves_max - 1).min(by_depth(depth.saturating_add(1)).saturating_sub(1));
+        let nodes = |leaves: usize| {
+            let whole = by_depth(depth.saturating_add(1)).saturating_sub(1);
+            (2 * leaves.max(1) - 1).min(whole)
+        };
+        // Where hessians count rows, leaves have the fewest rows at least; elsewhere only nodes that split do, twice.
+        let min_rows = rules.min_rows.max(1) as usize;
+        let leaves = if rules.units { rows / min_rows } else { rows };
+        let kept = leaves.min(rules.leaves_max as usize);
+        let best_first = self.order == Order::LargestGain;
+        let grown = if best_first { leaves } else { kept };
+        let width = by_depth(depth.saturating_sub(1)).min(rows / (2 * min_rows));
         Sizes {
-            train_rows: self.binned.train_rows,
+            train_rows: rows,
             rows: self.binned.rows(),
             outputs: self.plan.outputs,
             softmax: self.plan.objective == Objective::Softmax,
@@ -149,8 +153,11 @@ impl BoostFit {
             columns_drawn: (rules.columns_wanted as usize) < self.binned.encoded.features.len(),
             histogram_len: self.binned.encoded.grid.histogram_len,
             runs_len: self.binned.runs_len(),
-            nodes_max: nodes_max.max(1),
-            width_max,
+            nodes_max: nodes(grown),
+            tree_nodes_max: nodes(kept),
+            width_max: width.min(grown),
+            best_first,
+            node_columns: rules.node_columns > 0,
         }
     }
 
@@ -190,7 +197,7 @@ impl BoostFit {
     }
 
     fn node_count_max(&self) -> usize {
-        self.tree_count_max() * self.layout.nodes_max
+        self.tree_count_max() * self.layout.tree_nodes_max
     }
 
     fn answer_words(&self) -> usize {
@@ -223,7 +230,7 @@ impl BoostFit {
     }
 
     /// The whole numbers of `FitTask`, in its order.
-    fn counts(&self) -> [u32; 25] {
+    fn counts(&self) -> [u32; 27] {
         let (rules, layout, grid) = (&self.rules, &self.layout, &self.binned.encoded.grid);
         let objective = match self.plan.objective {
             Objective::Huber { .. } => 1,
@@ -255,6 +262,8 @@ impl BoostFit {
             layout.nodes_max as u32,
             layout.width_max as u32,
             self.binned.runs_len() as u32,
+            u32::from(self.order == Order::LargestGain),
+            rules.node_columns,
             u32::from(layout.tables_on_chip),
             u32::from(layout.rows_on_chip),
             layout.table_words as u32,
@@ -328,9 +337,12 @@ impl BoostFit {
             tree.nodes.push(node);
         }
         let gain = |node: &GrowNode| (node.feature, node.value);
-        if self.order == Order::Oldest {
-            tree.gains
-                .extend(tree.nodes.iter().filter(|node| node.left != 0).map(gain));
+        if self.order != Order::Newest {
+            // Nodes are numbered as they are made, so the order of splits is that of their children.
+            let mut splits: Vec<&GrowNode> =
+                tree.nodes.iter().filter(|node| node.left != 0).collect();
+            splits.sort_unstable_by_key(|node| node.left);
+            tree.gains.extend(splits.into_iter().map(gain));
             return (count > 0).then_some(());
         }
         // The newest leaf first: the right child and all below it, then the left one.
@@ -361,6 +373,8 @@ impl Rules {
             _ => 0.0,
         };
         let (train_weight, valid_weight) = binned.weight_totals();
+        let features = binned.encoded.features.len();
+        let wanted = columns_wanted(options, features);
         let base_magnitude = base.iter().fold(0.0f64, |top, base| top.max(base.abs()));
         Self {
             numbers: [
@@ -386,8 +400,16 @@ impl Rules {
             },
             leaves_max: leaves_max as u32,
             min_rows: options.min_rows,
-            columns_wanted: columns_wanted(options, binned.encoded.features.len()) as u32,
-            sampled: options.row_fraction < 1.0 || options.column_fraction < 1.0,
+            columns_wanted: wanted as u32,
+            node_columns: if options.node_column_fraction < 1.0 {
+                let seen = wanted.min(features) as f64;
+                (options.node_column_fraction * seen).ceil().max(1.0) as u32
+            } else {
+                0
+            },
+            sampled: options.row_fraction < 1.0
+                || options.column_fraction < 1.0
+                || options.node_column_fraction < 1.0,
             early_stopping: options.early_stopping,
             train_loss: options.train_loss,
             units: objective::unit_hessian(plan.objective) && binned.weights.is_none(),

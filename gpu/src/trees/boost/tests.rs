@@ -119,10 +119,10 @@ fn dataset(dice: &mut Dice, rows: usize, task: Task, positive: bool) -> Arc<Data
 }
 
 fn options(dice: &mut Dice, objective: Objective) -> TreesOptions {
-    let max_depth = dice.pick(&[1, 2, 3, 6, 9]);
+    let max_depth = dice.pick(&[0, 1, 2, 3, 6, 9]);
     TreesOptions {
         objective,
-        growth: Growth::Depth,
+        growth: dice.pick(&[Growth::Depth, Growth::Leaf]),
         rounds: 1 + dice.below(6),
         learning_rate: dice.pick(&[0.1, 0.3, 1.0]),
         max_depth,
@@ -137,6 +137,7 @@ fn options(dice: &mut Dice, objective: Objective) -> TreesOptions {
         min_bin_rows: dice.pick(&[1, 3]),
         row_fraction: dice.pick(&[1.0, 1.0, 0.5, 0.02]),
         column_fraction: dice.pick(&[1.0, 1.0, 0.4]),
+        node_column_fraction: dice.pick(&[1.0, 1.0, 0.5]),
         early_stopping: dice.pick(&[0, 1, 3]),
         train_loss: dice.below(2) == 0,
         one_vs_rest_levels: dice.pick(&[0, 8, 64]),
@@ -263,12 +264,8 @@ fn what_a_gpu_does_not_fit_has_a_name() {
         ..TreesOptions::xgboost_defaults()
     };
     type Spoil = fn(&mut TreesOptions);
-    let cases: [(Obstacle, Spoil); 6] = [
-        (Obstacle::LeafGrowth, |o| {
-            (o.growth, o.max_leaves) = (Growth::Leaf, 31)
-        }),
+    let cases: [(Obstacle, Spoil); 4] = [
         (Obstacle::Averaged, |o| o.mode = Mode::Forest),
-        (Obstacle::NodeColumns, |o| o.node_column_fraction = 0.5),
         (Obstacle::Monotone, |o| o.monotone = vec![0, 1]),
         (Obstacle::StepLimit, |o| o.max_delta_step = 0.5),
         (

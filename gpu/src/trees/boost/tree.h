@@ -5,6 +5,9 @@
 
 #include "fit.h"
 
+/* In `Fit.histogram`, a node whose split is in the kept tree. */
+#define TAKEN 0xfffffffeu
+
 DEVICE int can_split(const Fit *fit, u32 depth, u32 node) {
     const FitTask *t = fit->task;
     f64 rows = (f64)fit->node_rows[node];
@@ -23,13 +26,19 @@ DEVICE void plant(const Fit *fit, u32 node, i32 g, i32 h, u32 flags) {
     fit->histogram[node] = NO_SLOT;
     fit->leaf_g[node] = 0;
     if (!fit->task->units) fit->leaf_h[node] = 0;
+    if (fit->task->best_first) {
+        fit->path_gain[node] = 0.0;
+        fit->number[node] = node == 0 ? 0 : NO_SLOT;
+    }
+    if (fit->task->node_columns && node == 0) fit->path[node] = 1;
 }
 
 /* Gives the nodes of a level that may split their turns; for one thread. */
 DEVICE void queue_level(const Fit *fit, u32 level, u32 end, u32 depth) {
     BlockState *state = fit->state;
     u32 slots = 0;
-    if (state->leaves < fit->task->leaves_max && fit->task->blocks > 0) {
+    int room = fit->task->best_first ? fit->task->leaves_max > 1 : state->leaves < fit->task->leaves_max;
+    if (room && fit->task->blocks > 0) {
         for (u32 node = level; node < end; node++) {
             if (!can_split(fit, depth, node)) continue;
             fit->slot_node[slots] = node;
@@ -184,6 +193,26 @@ DEVICE void sum_before(const Fit *fit, const Block *block, u32 turn, u32 run, u3
     }
 }
 
+/* Draws the columns of the nodes in turns `first..first + count`, as `draw_columns` in `grow.rs`. */
+DEVICE void draw_node_columns(const Fit *fit, u32 first, u32 count, u32 tree) {
+    const FitTask *t = fit->task;
+    u32 slots = 8 * t->blocks;
+    if (!t->node_columns) return;
+    for (Walk w = walk(slots); w.turn < count; step(&w)) {
+        u64 key = fit->path[fit->slot_node[first + w.turn]] + ((u64)fit->slot_features[w.entry] << 32);
+        fit->node_drawn[w.turn * slots + w.entry] = draw(t->seed, STREAM_NODE_COLUMNS, tree, key);
+    }
+    __syncthreads();
+    for (Walk w = walk(slots); w.turn < count; step(&w)) {
+        const u64 *drawn = fit->node_drawn + w.turn * slots;
+        u32 before = 0;
+        for (u32 other = 0; other < slots; other++)
+            before += fit->slot_features[other] != NO_SLOT && seen(fit, other) && drawn[other] < drawn[w.entry];
+        fit->node_allowed[w.turn * slots + w.entry] = before < t->node_columns;
+    }
+    __syncthreads();
+}
+
 /* Judges every candidate of the nodes in turns `first..first + count`. */
 DEVICE void judge(const Fit *fit, const i32 *sums, u32 first, u32 count) {
     const FitTask *t = fit->task;
@@ -196,6 +225,7 @@ DEVICE void judge(const Fit *fit, const i32 *sums, u32 first, u32 count) {
         for (Walk w = walk(8 * RUNS(block.bins)); w.turn < count; step(&w)) {
             u32 lane = w.entry & 7, run = w.entry >> 3, slot = 8 * index + lane;
             if (lane >= block.lanes || !seen(fit, slot)) continue;
+            if (t->node_columns && !fit->node_allowed[w.turn * 8 * t->blocks + slot]) continue;
             ScanTotals totals = fit->totals[first + w.turn];
             if ((i64)totals.floor * 2 > (i64)totals.h) continue;
             f32 shift = block.flags & BLOCK_PENALISED ? totals.penalised_shift : totals.h_shift;
@@ -270,7 +300,7 @@ DEVICE void confirm(const Fit *fit, const i32 *sums, u32 first, u32 turn) {
 }
 
 /* Finds the splits of all nodes of the level. */
-DEVICE void find_splits(const Fit *fit, i32 *sums) {
+DEVICE void find_splits(const Fit *fit, i32 *sums, u32 tree) {
     const FitTask *t = fit->task;
     u32 slots = fit->state->slots;
     for (u32 i = threadIdx.x; i < slots; i += blockDim.x) {
@@ -282,26 +312,53 @@ DEVICE void find_splits(const Fit *fit, i32 *sums) {
         u32 count = slots - first < t->histograms ? slots - first : t->histograms;
         count_rows(fit, sums, first, count);
         sum_runs(fit, sums, count);
+        draw_node_columns(fit, first, count, tree);
         judge(fit, sums, first, count);
         for (u32 turn = threadIdx.x; turn < count; turn += blockDim.x) confirm(fit, sums, first, turn);
         __syncthreads();
     }
 }
 
+/* Keeps back the splits of the level that can't be among the first `leaves_max - 1`. A split is taken when the smallest
+   gain on the way to it is the largest, so as many splits with a larger one are in its way, and later levels only add. */
+DEVICE void hold_back(const Fit *fit) {
+    const BlockState *state = fit->state;
+    for (u32 slot = threadIdx.x; slot < state->slots; slot += blockDim.x) {
+        u32 node = fit->slot_node[slot];
+        f64 gain = fit->slot_gain[slot];
+        if (node > 0 && fit->path_gain[fit->parent[node]] < gain) gain = fit->path_gain[fit->parent[node]];
+        fit->path_gain[node] = gain;
+    }
+    __syncthreads();
+    for (u32 slot = threadIdx.x; slot < state->slots; slot += blockDim.x) {
+        f64 gain = fit->path_gain[fit->slot_node[slot]];
+        u32 before = 0;
+        for (u32 other = 0; other < state->nodes; other++) before += fit->path_gain[other] > gain;
+        if (before >= fit->task->leaves_max - 1) fit->slot_gain[slot] = 0.0;
+    }
+    __syncthreads();
+}
+
 /* Makes the children of the nodes that split, in the order of the level, up to the most leaves; for one thread. */
 DEVICE void make_children(const Fit *fit) {
+    const FitTask *t = fit->task;
     BlockState *state = fit->state;
-    f64 gain_unit = state->hessian_scale / (state->gradient_scale * state->gradient_scale);
-    for (u32 slot = 0; slot < state->slots && state->leaves < fit->task->leaves_max; slot++) {
+    for (u32 slot = 0; slot < state->slots; slot++) {
         f64 gain = fit->slot_gain[slot];
+        if (!t->best_first && state->leaves >= t->leaves_max) break;
         if (!(gain > 0.0)) continue;
         u32 node = fit->slot_node[slot], left = state->nodes, split = fit->slot_split[slot];
         i32 g = fit->slot_g[slot], h = fit->slot_h[slot];
         plant(fit, left, g, h, split & SPLIT_PENALISED);
         plant(fit, left + 1, fit->node_g[node] - g, fit->node_h[node] - h, split & SPLIT_PENALISED);
+        for (u32 right = 0; right < 2; right++) {
+            if (t->best_first) fit->parent[left + right] = node;
+            if (t->node_columns)
+                fit->path[left + right] = fit->path[node] * 6364136223846793005ull + (1 + 2 * right);
+        }
         fit->split[node] = (split & ~SPLIT_PENALISED) | (fit->split[node] & SPLIT_PENALISED);
         fit->left[node] = left;
-        fit->gain[node] = gain * gain_unit;
+        fit->gain[node] = gain;
         state->nodes += 2;
         state->leaves += 1;
     }
@@ -332,7 +389,7 @@ DEVICE void send_rows(const Fit *fit) {
 }
 
 /* Grows one tree over the packed rows. */
-DEVICE void grow(const Fit *fit, i32 *sums) {
+DEVICE void grow(const Fit *fit, i32 *sums, u32 tree) {
     BlockState *state = fit->state;
     if (threadIdx.x == 0) {
         plant(fit, 0, state->root_g, state->root_h, 0);
@@ -343,7 +400,8 @@ DEVICE void grow(const Fit *fit, i32 *sums) {
     }
     __syncthreads();
     while (state->slots > 0) {
-        find_splits(fit, sums);
+        find_splits(fit, sums, tree);
+        if (fit->task->best_first) hold_back(fit);
         u32 end = state->level_end, depth = state->depth;
         if (threadIdx.x == 0) make_children(fit);
         __syncthreads();
@@ -351,6 +409,53 @@ DEVICE void grow(const Fit *fit, i32 *sums) {
         if (threadIdx.x == 0) queue_level(fit, end, state->nodes, depth + 1);
         __syncthreads();
     }
+}
+
+/* Whether a node of the grown tree may be the next to split: in the kept tree, with children, and not split there yet. */
+DEVICE int is_open(const Fit *fit, u32 node) {
+    return fit->number[node] != NO_SLOT && fit->left[node] != 0 && fit->histogram[node] != TAKEN;
+}
+
+/* Takes the best splits of the grown tree, as `choose` in `grow.rs`: the largest gain first, the lower number among equals;
+   what is not taken is cut off. Numbers are those of the CPU's nodes. */
+DEVICE void keep_best(const Fit *fit) {
+    BlockState *state = fit->state;
+    if (threadIdx.x == 0) {
+        state->tree_nodes = 1;
+        state->top_gain = state->top_node = 0;
+    }
+    __syncthreads();
+    for (u32 taken = 0; taken < fit->task->leaves_max - 1; taken++) {
+        u64 top = 0;
+        for (u32 node = threadIdx.x; node < state->nodes; node += blockDim.x)
+            if (is_open(fit, node) && bits_of(fit->gain[node]) > top) top = bits_of(fit->gain[node]);
+        if (top > 0) atomicMax(&state->top_gain, top);
+        __syncthreads();
+        top = state->top_gain;
+        if (top == 0) break;
+        for (u32 node = threadIdx.x; node < state->nodes; node += blockDim.x)
+            if (is_open(fit, node) && bits_of(fit->gain[node]) == top)
+                atomicMax(&state->top_node, (u64)(0xffffffffu - fit->number[node]) << 32 | node);
+        __syncthreads();
+        if (threadIdx.x == 0) {
+            u32 node = (u32)state->top_node, left = fit->left[node];
+            fit->histogram[node] = TAKEN;
+            fit->number[left] = state->tree_nodes;
+            fit->number[left + 1] = state->tree_nodes + 1;
+            state->tree_nodes += 2;
+            state->top_gain = state->top_node = 0;
+        }
+        __syncthreads();
+    }
+    u64 rows = (u64)fit->task->rows_train + fit->task->rows_valid;
+    for (u32 row = threadIdx.x; row < rows; row += blockDim.x) {
+        u32 node = fit->row_node[row];
+        while (fit->number[node] == NO_SLOT) node = fit->parent[node];
+        fit->row_node[row] = node;
+    }
+    for (u32 node = threadIdx.x; node < state->nodes; node += blockDim.x)
+        if (is_open(fit, node)) fit->left[node] = 0;
+    __syncthreads();
 }
 
 /* Sets leaf values from sums in wide fixed point, as `set_leaves`. */
@@ -366,7 +471,7 @@ DEVICE void set_leaves(const Fit *fit) {
     }
     __syncthreads();
     for (u32 node = threadIdx.x; node < state->nodes; node += blockDim.x) {
-        if (fit->left[node] != 0) continue;
+        if (fit->left[node] != 0 || (t->best_first && fit->number[node] == NO_SLOT)) continue;
         f64 g = (f64)(i64)fit->leaf_g[node] / g_scale;
         f64 h = t->units ? (f64)fit->node_rows[node] : (f64)(i64)fit->leaf_h[node] / h_scale;
         f64 penalty = fit->split[node] & SPLIT_PENALISED ? t->category_l2 : 0.0;
@@ -389,20 +494,26 @@ DEVICE void apply_leaves(const Fit *fit, u32 output) {
 /* Appends the tree to the nodes that all fits share. */
 DEVICE void record(const Fit *fit) {
     BlockState *state = fit->state;
+    int best_first = fit->task->best_first;
+    u32 count = best_first ? state->tree_nodes : state->nodes;
     if (threadIdx.x == 0) {
-        u64 place = atomicAdd(fit->nodes_used, (u64)state->nodes);
+        u64 place = atomicAdd(fit->nodes_used, (u64)count);
         state->place = place;
-        if (place + state->nodes > fit->nodes_max) state->full = 1;
-        fit->tree_places[state->trees] = place << 16 | state->nodes;
+        if (place + count > fit->nodes_max) state->full = 1;
+        fit->tree_places[state->trees] = place << 16 | count;
         state->trees += 1;
-        if (state->nodes > 1) state->grew = 1;
+        if (count > 1) state->grew = 1;
     }
     __syncthreads();
     if (!state->full) {
-        u64 *out = fit->nodes + 2 * state->place;
+        f64 gain_unit = state->hessian_scale / (state->gradient_scale * state->gradient_scale);
         for (u32 node = threadIdx.x; node < state->nodes; node += blockDim.x) {
-            out[2 * node] = (u64)fit->left[node] << 32 | fit->split[node];
-            out[2 * node + 1] = bits_of(fit->gain[node]);
+            u32 number = best_first ? fit->number[node] : node, left = fit->left[node];
+            if (number == NO_SLOT) continue;
+            u64 *out = fit->nodes + 2 * (state->place + number);
+            u32 child = left && best_first ? fit->number[left] : left;
+            out[0] = (u64)child << 32 | fit->split[node];
+            out[1] = bits_of(left ? fit->gain[node] * gain_unit : fit->gain[node]);
         }
     }
     __syncthreads();
