@@ -259,6 +259,10 @@ pub(crate) fn from_model(error: &ModelError) -> PgError {
             Some("Open it with the version that wrote it, or a newer one."),
         ),
         ModelError::Io(_) => (sqlstate::IO_ERROR, None),
+        ModelError::Device(_) => (
+            sqlstate::SYSTEM_ERROR,
+            Some("With device = 'auto' the CPU takes what no GPU can."),
+        ),
         ModelError::Learner(_) => (sqlstate::DATA_EXCEPTION, None),
         ModelError::Cancelled => (sqlstate::QUERY_CANCELED, None),
     };

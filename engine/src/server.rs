@@ -89,7 +89,14 @@ fn open(config: Config, workers: &Runtime) -> Result<Engine, PgError> {
     ));
     let sessions = Arc::new(Sessions::default());
     let trainings: Arc<Trainings> = Arc::default();
-    let fits = FitQueue::new(config.threads, Some(pressure(&sessions, &trainings)));
+    let device = tarn_gpu::device::detect();
+    match &device {
+        Ok(None) => {}
+        Ok(Some(found)) => tracing::info!(device = found.name(), "a GPU was found"),
+        Err(broken) => tracing::warn!(%broken, "a GPU is there and cannot be used"),
+    }
+    let busy = pressure(&sessions, &trainings);
+    let fits = FitQueue::with_device(config.threads, Some(busy), device);
     let base = context::base_state(&config, memory, Arc::clone(&models) as _)?;
     tracing::info!(
         data_dir = %config.data_dir.display(),

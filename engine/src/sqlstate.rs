@@ -150,6 +150,8 @@ states! {
     QUERY_CANCELED = "57014";
     /// The server is going down.
     ADMIN_SHUTDOWN = "57P01";
+    /// Something outside of the server failed.
+    SYSTEM_ERROR = "58000";
     /// A file could not be read or written.
     IO_ERROR = "58030";
     /// No such file.

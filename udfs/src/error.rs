@@ -96,6 +96,9 @@ pub enum ModelError {
         /// `feature`, `label` or `group key`.
         role: &'static str,
     },
+    /// A GPU was asked for and cannot do it (SQLSTATE 58000).
+    #[error("{0}")]
+    Device(String),
     /// A learner refused its input.
     #[error("{0}")]
     Learner(String),

@@ -347,7 +347,7 @@ impl Told<'_> {
                 .map(|fit| (fit.error_before, fit.error_after)),
             importance,
             seed: self.training.spec.seed(),
-            device: "cpu",
+            device: self.training.workshop.limits.places.device(),
             seconds: self.training.started.elapsed().as_secs_f64(),
         }
     }
@@ -397,13 +397,14 @@ impl Told<'_> {
             String::new()
         };
         format!(
-            "model \"{}\": {} on {} rows{fitted}{groups}, {} features, {} trials in {:.1} s ({}); held-out {}",
+            "model \"{}\": {} on {} rows{fitted}{groups}, {} features, {} trials in {:.1} s on {} ({}); held-out {}",
             self.training.spec.model_name,
             summary.algorithm,
             summary.rows,
             summary.features,
             summary.trials,
             summary.seconds,
+            self.training.workshop.limits.places.words(),
             summary.ended,
             metrics.join(", ")
         )

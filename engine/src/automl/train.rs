@@ -12,6 +12,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::memory_pool::MemoryPool;
 use futures::StreamExt;
 use tarn_gpu::control::CancelToken;
+use tarn_udfs::fit::places::FitPlaces;
 use tarn_udfs::fit::queue::{FitLimits, FitQueue};
 use tokio::sync::{mpsc, oneshot};
 
@@ -169,6 +170,8 @@ fn run(
         cancel: context.cancel.clone(),
         deadline,
         threads_max: context.threads_max,
+        device: spec.options.device,
+        places: FitPlaces::default(),
     };
     let workshop = Workshop {
         queue: &context.queue,

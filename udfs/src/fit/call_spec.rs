@@ -1,6 +1,7 @@
 //! What does one call of a training function ask for? Its names and parameters, as a text that travels in a plan.
 
 use serde::{Deserialize, Serialize};
+use tarn_gpu::device::DeviceChoice;
 use tarn_gpu::error::OptionError;
 
 use super::algorithm;
@@ -8,6 +9,7 @@ use super::candidates::{Candidate, CandidateLearner};
 use super::error::TrainError;
 use super::family::Family;
 use super::option_value::{OptionValue, bad_value, unknown_option};
+use super::places::parse_device;
 use crate::model::label::Task;
 
 /// The training functions: name, the algorithm of CREATE MODEL behind it, what it is for.
@@ -42,7 +44,7 @@ pub const TRAINING_FUNCTIONS: [(&str, &str, &str); 5] = [
 /// Folds of a group's cross-validation when the call does not say.
 const FOLDS: u32 = 3;
 /// Names that `automl(…)` takes.
-const AUTOML_OPTIONS: [&str; 4] = ["task", "seed", "folds", "algorithms"];
+const AUTOML_OPTIONS: [&str; 5] = ["task", "seed", "folds", "algorithms", "device"];
 
 /// A call as the statement wrote it: everything but the columns themselves.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -87,10 +89,15 @@ impl CallSpec {
             name: self.function.clone(),
             suggestion: None,
         })?;
-        let mut task = None;
+        let (mut task, mut device) = (None, None);
         let mut rest = Vec::new();
         for (name, value) in &self.parameters {
-            if name == "task" {
+            if name == "device" {
+                if device.is_some() {
+                    return Err(TrainError::DuplicateOption { name: name.clone() });
+                }
+                device = Some(parse_device(name, value)?);
+            } else if name == "task" {
                 let found = Task::parse(value.spelling());
                 let accepted = "'regression' or 'classification'";
                 if task.is_some() {
@@ -110,7 +117,12 @@ impl CallSpec {
                 named.seed.unwrap_or(0),
             )
         };
-        Ok(CheckedCall { choice, task, seed })
+        Ok(CheckedCall {
+            choice,
+            task,
+            seed,
+            device: device.unwrap_or_default(),
+        })
     }
 
     fn check_search(
@@ -166,6 +178,8 @@ pub struct CheckedCall {
     pub task: Option<Task>,
     /// Seed of every random choice.
     pub seed: u64,
+    /// Where the fits may run.
+    pub device: DeviceChoice,
 }
 
 impl CheckedCall {

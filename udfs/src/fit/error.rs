@@ -146,8 +146,10 @@ impl TrainError {
             Self::Model(ModelError::WrongType { .. } | ModelError::UnsupportedType { .. }) => {
                 "42804"
             }
+            Self::Model(ModelError::Device(_)) => "58000",
             Self::Model(_) => "XX000",
             Self::Learner(GpuError::Option(_)) => "22023",
+            Self::Learner(GpuError::Device(_)) => "58000",
             Self::Learner(_) => "22000",
             Self::Query(_) => return None,
         })
@@ -176,6 +178,9 @@ impl TrainError {
                 Some(format!("Give one of them another name: … AS {column}_2."))
             }
             Self::WrongTask { hint, .. } | Self::Unlearnable { hint, .. } => Some(hint.clone()),
+            Self::Learner(GpuError::Device(_)) => {
+                Some("With device = 'auto' the CPU takes what no GPU can.".into())
+            }
             Self::Memory { .. } => {
                 Some("Select fewer columns or rows, or raise the memory limit.".into())
             }

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use datafusion::execution::memory_pool::MemoryConsumer;
 use tarn_gpu::error::GpuError;
-use tarn_gpu::fit::fit_one;
+use tarn_gpu::fit::{Fit, FitOutcome, fit_one};
 
 use super::call_spec::{CheckedCall, Choice};
 use super::candidates::{Candidate, Portfolio};
@@ -18,7 +18,6 @@ use super::group_rows::SortedGroups;
 use super::metric::{Measured, Metric};
 use super::queue::{FitLimits, WorkerSeat};
 use super::seat::Seat;
-use super::split::Fold;
 use crate::error::ModelError;
 use crate::model::label::Task;
 
@@ -51,12 +50,24 @@ pub fn fit_groups(
         call,
         task,
         seat,
-        limits: seat.limits(),
+        limits: seat.limits(call.device),
     };
+    let gpu = seat.queue.gpu(call.device);
+    let has_gpu = gpu
+        .map_err(|error| ModelError::Device(error.to_string()))?
+        .is_some();
     let outcomes = match &call.choice {
+        Choice::Named(candidate) if has_gpu => {
+            run.in_chunks(|chunk| run.fit_chunk(chunk, candidate))?
+        }
         Choice::Named(candidate) => run.named(candidate)?,
-        Choice::Search { folds, families } => run.search(*folds as usize, families)?,
+        Choice::Search { folds, families } => {
+            run.in_chunks(|chunk| run.search_chunk(chunk, *folds as usize, families))?
+        }
     };
+    if run.limits.places.used_gpu() {
+        (seat.notify)(format!("fitted on {}", run.limits.places.words()));
+    }
     run.settle(outcomes)
 }
 
@@ -77,23 +88,13 @@ impl Run<'_> {
         works: &[f64],
         run: impl Fn(usize, &mut WorkerSeat<'_>) -> Result<T, Unfit> + Sync,
     ) -> Result<Vec<Result<T, Unfit>>, ModelError> {
-        let slots: Mutex<Vec<Option<Result<T, Unfit>>>> =
-            Mutex::new(works.iter().map(|_| None).collect());
+        let slots = Slots::new(works.len());
         let queue = &self.seat.queue;
         let finished = queue.run_each(works, &self.limits, |position, worker| {
-            let outcome = run(position, worker);
-            slots.lock().unwrap_or_else(PoisonError::into_inner)[position] = Some(outcome);
+            slots.put(position, run(position, worker));
         });
-        finished.map_err(|error| match error {
-            GpuError::Cancelled => ModelError::Cancelled,
-            other => ModelError::Learner(other.to_string()),
-        })?;
-        let slots = slots.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let missing = || Err(Unfit::Failed(ModelError::Cancelled));
-        Ok(slots
-            .into_iter()
-            .map(|slot| slot.unwrap_or_else(missing))
-            .collect())
+        finished.map_err(stopped)?;
+        Ok(slots.into_outcomes())
     }
 
     fn work(&self, group: usize, candidate: &Candidate) -> f64 {
@@ -116,12 +117,16 @@ impl Run<'_> {
         })
     }
 
-    fn search(&self, folds: usize, families: &[Family]) -> Result<Vec<Outcome>, ModelError> {
+    /// Some groups after another, so that their encoded rows are bounded.
+    fn in_chunks(
+        &self,
+        fit: impl Fn(std::ops::Range<usize>) -> Result<Vec<Outcome>, ModelError>,
+    ) -> Result<Vec<Outcome>, ModelError> {
         let mut outcomes = Vec::with_capacity(self.groups.count());
         let mut begin = 0;
         while begin < self.groups.count() {
             let end = self.chunk_end(begin);
-            outcomes.extend(self.search_chunk(begin..end, folds, families)?);
+            outcomes.extend(fit(begin..end)?);
             begin = end;
         }
         Ok(outcomes)
@@ -138,51 +143,108 @@ impl Run<'_> {
         self.groups.count()
     }
 
+    fn prepare_chunk(
+        &self,
+        chunk: &std::ops::Range<usize>,
+    ) -> Result<Vec<Result<PreparedGroup, Unfit>>, ModelError> {
+        let rows: Vec<f64> = chunk
+            .clone()
+            .map(|group| self.groups.rows(group) as f64)
+            .collect();
+        self.each(&rows, |position, _| self.prepare(chunk.start + position))
+    }
+
+    /// Runs fits wherever they may and gathers what `keep` makes of their outcomes, in order.
+    fn run_fits<T: Send>(
+        &self,
+        fits: &[Fit],
+        keep: impl Fn(usize, FitOutcome) -> Result<T, Unfit> + Sync,
+    ) -> Result<Vec<Result<T, Unfit>>, ModelError> {
+        let slots = Slots::new(fits.len());
+        let queue = &self.seat.queue;
+        let finished = queue.run(fits, &self.limits, |position, outcome| {
+            let kept = outcome.map_err(Unfit::from);
+            slots.put(position, kept.and_then(|outcome| keep(position, outcome)));
+        });
+        finished.map_err(stopped)?;
+        Ok(slots.into_outcomes())
+    }
+
+    /// One fit for each group of a chunk, as a list that a GPU can take.
+    fn fit_chunk(
+        &self,
+        chunk: std::ops::Range<usize>,
+        candidate: &Candidate,
+    ) -> Result<Vec<Outcome>, ModelError> {
+        let prepared = self.prepare_chunk(&chunk)?;
+        self.fit_prepared(&prepared, |_| (candidate, None))
+    }
+
+    /// Fits each prepared group by the setting and the rounds that `choose` gives.
+    fn fit_prepared<'c>(
+        &self,
+        prepared: &[Result<PreparedGroup, Unfit>],
+        choose: impl Fn(usize) -> (&'c Candidate, Option<u32>),
+    ) -> Result<Vec<Outcome>, ModelError> {
+        let mut outcomes: Vec<Outcome> = Vec::with_capacity(prepared.len());
+        let (mut fits, mut owners) = (Vec::new(), Vec::new());
+        for (position, group) in prepared.iter().enumerate() {
+            let (candidate, rounds) = choose(position);
+            let fit = match group {
+                Ok(group) => group.whole_fit(candidate, rounds),
+                Err(unfit) => Err(unfit.again()),
+            };
+            match fit {
+                Ok(fit) => {
+                    fits.push(fit);
+                    owners.push((position, group));
+                    outcomes.push(Err(Unfit::NoRows));
+                }
+                Err(unfit) => outcomes.push(Err(unfit)),
+            }
+        }
+        let values = self.run_fits(&fits, |position, outcome| match owners[position].1 {
+            Ok(group) => group.value(outcome.model),
+            Err(unfit) => Err(unfit.again()),
+        })?;
+        for ((position, _), value) in owners.into_iter().zip(values) {
+            outcomes[position] = value;
+        }
+        Ok(outcomes)
+    }
+
     fn search_chunk(
         &self,
         chunk: std::ops::Range<usize>,
         folds: usize,
         families: &[Family],
     ) -> Result<Vec<Outcome>, ModelError> {
-        let rows: Vec<f64> = chunk
-            .clone()
-            .map(|group| self.groups.rows(group) as f64)
-            .collect();
-        let prepared = self.each(&rows, |position, _| self.prepare(chunk.start + position))?;
+        let prepared = self.prepare_chunk(&chunk)?;
         let candidates = self.candidates(families)?;
-        let mut tries: Vec<Try<'_>> = Vec::new();
+        let (mut tries, mut fits) = (Vec::new(), Vec::new());
+        let mut tables = vec![vec![Tally::default(); candidates.len()]; prepared.len()];
         for (owner, group) in prepared.iter().enumerate() {
             let Ok(group) = group else { continue };
             let all: Vec<u32> = (0..group.rows() as u32).collect();
             for fold in group.split().folds(&all, folds) {
-                tries.extend((0..candidates.len()).map(|candidate| Try {
-                    owner,
-                    group,
-                    candidate,
-                    fold: fold.clone(),
-                }));
+                for (candidate, setting) in candidates.iter().enumerate() {
+                    match group.fit(setting, None, fold.clone()) {
+                        Ok(fit) => {
+                            fits.push(fit);
+                            tries.push((owner, candidate, group));
+                        }
+                        Err(unfit) => tables[owner][candidate].add(Err(unfit), 0),
+                    }
+                }
             }
         }
-        let works: Vec<f64> = tries
-            .iter()
-            .map(|one| self.work(chunk.start + one.owner, &candidates[one.candidate]))
-            .collect();
-        let losses = self.each(&works, |position, worker| {
-            tries[position].run(&candidates, worker)
+        let losses = self.run_fits(&fits, |position, outcome| {
+            Ok(held(tries[position].2, &fits[position].valid, &outcome))
         })?;
-        let mut tables = vec![vec![Tally::default(); candidates.len()]; prepared.len()];
-        for (one, loss) in tries.iter().zip(losses) {
-            tables[one.owner][one.candidate].add(loss, one.fold.valid.len());
+        for ((&(owner, candidate, _), fit), loss) in tries.iter().zip(&fits).zip(losses) {
+            tables[owner][candidate].add(loss, fit.valid.len());
         }
-        let works: Vec<f64> = rows.clone();
-        self.each(&works, |owner, worker| {
-            let group = match &prepared[owner] {
-                Ok(group) => group,
-                Err(unfit) => return Err(unfit.again()),
-            };
-            let (candidate, rounds) = best(&tables[owner], &candidates, folds);
-            finish(group, candidate, rounds, worker)
-        })
+        self.fit_prepared(&prepared, |owner| best(&tables[owner], &candidates, folds))
     }
 
     fn candidates(&self, families: &[Family]) -> Result<Vec<Candidate>, ModelError> {
@@ -228,6 +290,37 @@ impl Run<'_> {
     }
 }
 
+/// What pieces of work gave, in the order of their positions.
+struct Slots<T>(Mutex<Vec<Option<Result<T, Unfit>>>>);
+
+impl<T> Slots<T> {
+    fn new(count: usize) -> Self {
+        Self(Mutex::new((0..count).map(|_| None).collect()))
+    }
+
+    fn put(&self, position: usize, outcome: Result<T, Unfit>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)[position] = Some(outcome);
+    }
+
+    fn into_outcomes(self) -> Vec<Result<T, Unfit>> {
+        let slots = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let missing = || Err(Unfit::Failed(ModelError::Cancelled));
+        slots
+            .into_iter()
+            .map(|slot| slot.unwrap_or_else(missing))
+            .collect()
+    }
+}
+
+/// Why a whole list came to nothing.
+fn stopped(error: GpuError) -> ModelError {
+    match error {
+        GpuError::Cancelled => ModelError::Cancelled,
+        GpuError::Device(device) => ModelError::Device(device.to_string()),
+        other => ModelError::Learner(other.to_string()),
+    }
+}
+
 impl Unfit {
     /// The same reason once more.
     fn again(&self) -> Self {
@@ -250,41 +343,26 @@ fn finish(
     group.value(outcome.model)
 }
 
-/// One candidate on one fold of a group.
-struct Try<'a> {
-    owner: usize,
-    group: &'a PreparedGroup,
-    candidate: usize,
-    fold: Fold,
-}
-
 /// Loss on the held-out rows, and the rounds that gave it.
 struct Held {
     loss: f64,
     rounds: u32,
 }
 
-impl Try<'_> {
-    fn run(&self, candidates: &[Candidate], worker: &mut WorkerSeat<'_>) -> Result<Held, Unfit> {
-        let group = self.group;
-        let fit = group.fit(&candidates[self.candidate], None, self.fold.clone())?;
-        let outcome = fit_one(&fit, worker.control, worker.scratch, worker.parallel)?;
-        let labels: Vec<f64> = self
-            .fold
-            .valid
-            .iter()
-            .map(|&row| group.data.labels()[row as usize])
-            .collect();
-        let loss = Metric::default_of(group.label.task).loss(Measured {
-            labels: &labels,
-            predictions: outcome.held_out.numbers(),
-            outputs: group.label.outputs(),
-            positive: group.label.positive,
-        });
-        Ok(Held {
-            loss,
-            rounds: outcome.rounds,
-        })
+fn held(group: &PreparedGroup, valid: &[u32], outcome: &FitOutcome) -> Held {
+    let labels: Vec<f64> = valid
+        .iter()
+        .map(|&row| group.data.labels()[row as usize])
+        .collect();
+    let loss = Metric::default_of(group.label.task).loss(Measured {
+        labels: &labels,
+        predictions: outcome.held_out.numbers(),
+        outputs: group.label.outputs(),
+        positive: group.label.positive,
+    });
+    Held {
+        loss,
+        rounds: outcome.rounds,
     }
 }
 

@@ -47,6 +47,7 @@ impl From<GpuError> for Unfit {
     fn from(error: GpuError) -> Self {
         match error {
             GpuError::Cancelled => Self::Failed(ModelError::Cancelled),
+            GpuError::Device(device) => Self::Failed(ModelError::Device(device.to_string())),
             other => Self::Reason(other.to_string()),
         }
     }

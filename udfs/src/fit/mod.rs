@@ -15,6 +15,7 @@ pub mod group_rows;
 pub mod label_census;
 pub mod metric;
 pub mod option_value;
+pub mod places;
 mod priority;
 pub mod queue;
 pub mod row_key;

@@ -9,13 +9,18 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tarn_gpu::control::{CancelToken, Control};
+use tarn_gpu::device::{Device, DeviceChoice, DeviceError, fit_each_on};
 use tarn_gpu::error::GpuError;
-use tarn_gpu::fit::{Fit, FitOutcome, Scratch, each_largest_first, fit_one};
+use tarn_gpu::fit::{Fit, FitOutcome, Scratch, each_largest_first};
 
+use super::places::FitPlaces;
 use super::priority::lower_own_priority;
 
 /// Tells whether interactive statements are running now; asked often, so it must be cheap.
 pub type Pressure = Arc<dyn Fn() -> bool + Send + Sync>;
+
+/// What a look for a GPU came to.
+pub type FoundDevice = Result<Option<Device>, DeviceError>;
 
 /// One pause of a fit that steps aside.
 const STEP_ASIDE: Duration = Duration::from_millis(1);
@@ -35,6 +40,10 @@ pub struct FitLimits {
     pub deadline: Option<Instant>,
     /// Threads that the list may use at most; 0 is no limit of its own.
     pub threads_max: usize,
+    /// Where fits may run.
+    pub device: DeviceChoice,
+    /// Where they ran.
+    pub places: FitPlaces,
 }
 
 /// How a list of fits ended.
@@ -70,6 +79,7 @@ pub struct FitQueue {
     turns: Mutex<Turns>,
     changed: Condvar,
     pressure: Option<Pressure>,
+    device: FoundDevice,
 }
 
 impl std::fmt::Debug for FitQueue {
@@ -81,8 +91,17 @@ impl std::fmt::Debug for FitQueue {
 }
 
 impl FitQueue {
-    /// A queue over this many threads.
+    /// A queue over this many threads of the CPU.
     pub fn new(threads: usize, pressure: Option<Pressure>) -> Arc<Self> {
+        Self::with_device(threads, pressure, Ok(None))
+    }
+
+    /// A queue over this many threads and what was found of a GPU.
+    pub fn with_device(
+        threads: usize,
+        pressure: Option<Pressure>,
+        device: FoundDevice,
+    ) -> Arc<Self> {
         let threads = threads.max(1);
         let turns = Mutex::new(Turns {
             free_threads: threads,
@@ -93,7 +112,21 @@ impl FitQueue {
             turns,
             changed: Condvar::new(),
             pressure,
+            device,
         })
+    }
+
+    /// The GPU that such a choice may use.
+    ///
+    /// # Errors
+    /// [`DeviceError`] when a GPU is asked for and there is none, or none that works.
+    pub fn gpu(&self, choice: DeviceChoice) -> Result<Option<&Device>, DeviceError> {
+        match (choice, &self.device) {
+            (DeviceChoice::Cpu, _) | (DeviceChoice::Auto, Err(_)) => Ok(None),
+            (DeviceChoice::Gpu, Ok(None)) => Err(DeviceError::Absent),
+            (DeviceChoice::Gpu, Err(broken)) => Err(broken.clone()),
+            (_, Ok(found)) => Ok(found.as_ref()),
+        }
     }
 
     /// Threads of the queue.
@@ -111,16 +144,21 @@ impl FitQueue {
         limits: &FitLimits,
         deliver: impl Fn(usize, Result<FitOutcome, GpuError>) + Sync,
     ) -> Result<Finished, GpuError> {
-        let work = |fit: &Fit| {
-            let rows = fit.train.len() + fit.valid.len();
-            fit.learner.work(rows, fit.data.features().columns().len())
-        };
-        let works: Vec<f64> = fits.iter().map(work).collect();
-        self.run_each(&works, limits, |position, seat| {
-            let outcome = fit_one(&fits[position], seat.control, seat.scratch, seat.parallel);
-            if !seat.control.cancel.is_cancelled() {
-                deliver(position, outcome);
-            }
+        let gpu = self.gpu(limits.device)?;
+        self.in_turn(fits.len(), limits, |control, threads| {
+            let device = (limits.device, gpu);
+            fit_each_on(
+                fits,
+                threads,
+                device,
+                control,
+                |position, outcome, placed| {
+                    limits.places.note(placed);
+                    if !control.cancel.is_cancelled() {
+                        deliver(position, outcome);
+                    }
+                },
+            )
         })
     }
 
@@ -135,28 +173,40 @@ impl FitQueue {
         limits: &FitLimits,
         run: impl Fn(usize, &mut WorkerSeat<'_>) + Sync,
     ) -> Result<Finished, GpuError> {
+        self.in_turn(works.len(), limits, |control, threads| {
+            each_largest_first(works, threads, |position, scratch, parallel| {
+                run(
+                    position,
+                    &mut WorkerSeat {
+                        control,
+                        scratch,
+                        parallel,
+                    },
+                );
+            })
+        })
+    }
+
+    /// Waits for the statement's turn and works on a list of `count` pieces with the threads that it got.
+    fn in_turn(
+        &self,
+        count: usize,
+        limits: &FitLimits,
+        work: impl FnOnce(&Control, usize) -> Result<(), GpuError>,
+    ) -> Result<Finished, GpuError> {
         let wanted = if limits.threads_max == 0 {
             self.threads
         } else {
             limits.threads_max.min(self.threads)
         };
-        let permit = self.take_turn(wanted.min(works.len().max(1)), &limits.cancel)?;
+        let permit = self.take_turn(wanted.min(count.max(1)), &limits.cancel)?;
         // The list has a token of its own, so that a deadline ends this list and not the statement.
         let own = CancelToken::new();
         let control = Control {
             cancel: own.clone(),
             yield_point: Some(self.yield_point(limits, &own)),
         };
-        each_largest_first(works, permit.threads, |position, scratch, parallel| {
-            run(
-                position,
-                &mut WorkerSeat {
-                    control: &control,
-                    scratch,
-                    parallel,
-                },
-            );
-        })?;
+        work(&control, permit.threads)?;
         if limits.cancel.is_cancelled() {
             return Err(GpuError::Cancelled);
         }
@@ -334,6 +384,23 @@ mod tests {
             queue.run(&fits(1), &FitLimits::default(), |_, _| ()),
             Ok(Finished::All)
         );
+    }
+
+    #[test]
+    fn a_gpu_that_was_asked_for_and_is_not_there_is_an_error() {
+        let queue = FitQueue::new(1, None);
+        let on = |device| FitLimits {
+            device,
+            ..FitLimits::default()
+        };
+        let absent = Err(GpuError::Device(DeviceError::Absent));
+        assert_eq!(
+            queue.run(&fits(1), &on(DeviceChoice::Gpu), |_, _| ()),
+            absent
+        );
+        let auto = on(DeviceChoice::Auto);
+        assert_eq!(queue.run(&fits(2), &auto, |_, _| ()), Ok(Finished::All));
+        assert_eq!(auto.places.words(), "cpu (no GPU was found)");
     }
 
     #[test]

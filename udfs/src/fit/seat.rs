@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use datafusion::execution::memory_pool::MemoryPool;
 use tarn_gpu::control::CancelToken;
+use tarn_gpu::device::DeviceChoice;
 
+use super::places::FitPlaces;
 use super::queue::{FitLimits, FitQueue};
 
 /// Where a session's training functions fit, and who stops them.
@@ -43,11 +45,13 @@ impl Seat {
     }
 
     /// What the fits of the running statement obey.
-    pub fn limits(&self) -> FitLimits {
+    pub fn limits(&self, device: DeviceChoice) -> FitLimits {
         FitLimits {
             cancel: (self.cancel)(),
             deadline: None,
             threads_max: (self.threads_max)(),
+            device,
+            places: FitPlaces::default(),
         }
     }
 }
