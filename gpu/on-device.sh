@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # Measures the GPU of this machine with what build-on-device.sh built elsewhere: are its models those of the CPU, how fast
 # is it, how good are the guesses of `device = auto`? Prints Markdown for docs/BENCHMARKS.md, in under nine minutes.
+# With --sanitize, looks for bad memory accesses and races instead (compute-sanitizer, from CUDA's toolkit).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
+tests=trees::boost::tests
 
 give_up() {
     echo "on-device: $*" >&2
@@ -15,7 +17,17 @@ gpu="$(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader | head -
     give_up "nvidia-smi finds no GPU"
 echo "$(date -u +%Y-%m-%d), $gpu"
 echo
-timeout 100 on-device/parity --exact trees::boost::tests::what_is_found_here_fits_as_the_cpu_does --nocapture ||
+
+if [ "${1:-}" = --sanitize ]; then
+    for tool in memcheck racecheck synccheck; do
+        echo "== $tool"
+        timeout 180 compute-sanitizer --tool "$tool" --error-exitcode 1 \
+            on-device/parity --exact "$tests::what_is_found_here_fits_a_few_as_the_cpu_does" --nocapture
+    done
+    exit
+fi
+
+timeout 100 on-device/parity --exact "$tests::what_is_found_here_fits_as_the_cpu_does" --nocapture ||
     give_up "the GPU's models are not those of the CPU; nothing below would mean anything"
 echo
 timeout 400 on-device/tables

@@ -97,7 +97,8 @@ pub struct FitOutcome {
     pub held_out: Prediction,
     /// Share of each column in the model, summing to 1.
     pub importance: Vec<f64>,
-    /// Wall time of the fit on its worker. The only part of an outcome that two runs don't share.
+    /// Wall time of the fit on its worker; on a GPU, its share of the time of its kernel. The only part of an outcome that
+    /// two runs don't share.
     pub seconds: f64,
 }
 

@@ -19,7 +19,8 @@ const BOOST: &str = include_str!("../trees/boost/boost.ptx");
 /// Share of the free memory that fits may take; other programs use the GPU as well.
 const MEMORY_SHARE: f64 = 0.8;
 
-/// The first GPU; `None` where there is no GPU or no driver.
+/// The first GPU; `None` where there is no GPU or no driver. The driver compiles the kernels, which takes a second or two
+/// the first time, so ask once and keep the answer.
 ///
 /// # Errors
 /// [`DeviceError::Driver`] when there is a GPU that does not work.

@@ -16,8 +16,10 @@ use crate::fit::{self, Fit, FitOutcome, Learner, fit_each};
 use crate::trees::CheckedTreesOptions;
 use crate::trees::boost::{self, Binned, BinnedKey, BoostFit, Written};
 
-/// Fits that are binned before they are launched; bounds the memory of the host.
+/// Fits that are binned before they are launched, and what their rows may take of the host's memory. Twice as much is held:
+/// the next fits are binned while these run.
 const FITS_AT_ONCE: usize = 2_048;
+const HOST_BYTES_MAX: usize = 512 << 20;
 /// Steps of shared memory by which launches are told apart, in bytes.
 const CHIP_STEP: usize = 16 << 10;
 
@@ -273,15 +275,31 @@ where
             fit.learner.work(rows, fit.data.features().columns().len())
         };
         order.sort_by(|a, b| work(b.0).total_cmp(&work(a.0)).then(a.0.cmp(&b.0)));
-        let mut portions = order.chunks(FITS_AT_ONCE);
-        let mut ready = portions.next().map(|portion| self.prepare(portion));
+        let mut rest = order.as_slice();
+        let mut ready = self.next_portion(&mut rest);
         while let Some(shapes) = ready {
             // The next fits are binned while these are on the GPU.
-            (_, ready) = rayon::join(
-                || self.launch_all(shapes),
-                || portions.next().map(|portion| self.prepare(portion)),
-            );
+            (_, ready) = rayon::join(|| self.launch_all(shapes), || self.next_portion(&mut rest));
         }
+    }
+
+    /// Bins as many of the next fits as may be held.
+    fn next_portion<'b>(
+        &self,
+        rest: &mut &[&'b (usize, Placed)],
+    ) -> Option<BTreeMap<Shape, Vec<Ready<'b>>>> {
+        let mut bytes = 0;
+        let held = rest.iter().take(FITS_AT_ONCE).take_while(|(position, _)| {
+            let fit = &self.fits[*position];
+            let rows = fit.train.len() + fit.valid.len();
+            // Bins go over eight to a word; labels, weights and keys are words.
+            bytes += rows * (fit.data.features().columns().len() + 32);
+            bytes <= HOST_BYTES_MAX
+        });
+        let held = held.count().max(1).min(rest.len());
+        let (portion, later) = rest.split_at(held);
+        *rest = later;
+        (held > 0).then(|| self.prepare(portion))
     }
 
     fn launch_all(&self, shapes: BTreeMap<Shape, Vec<Ready>>) {

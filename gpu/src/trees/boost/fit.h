@@ -38,7 +38,7 @@ typedef struct {
     u32 rows_train, rows_valid, blocks, features, objective, outputs, weighted, units;
     u32 rounds, depth_max, leaves_max, min_rows, columns_wanted, sampled, early_stopping, train_loss;
     u32 histogram_len, histograms, nodes_max, width_max, runs_len, best_first, node_columns;
-    u32 tables_on_chip, rows_on_chip, table_words, row_words;
+    u32 tables_on_chip, rows_on_chip, bins_on_chip, table_words, row_words;
 } FitTask;
 
 /* What a fit answers, before its losses and trees: `rounds` training losses, as many held-out losses, and one word per
@@ -149,7 +149,7 @@ DEVICE u64 *take(u64 **region, u64 words) {
 
 DEVICE u64 halves(u64 count) { return (count + 1) / 2; }
 
-/* Lays the fit out in the block's memory; 0 when the host laid it out otherwise. */
+/* Lays the fit out in the block's memory; 0 when the host laid it out otherwise. A barrier must follow. */
 DEVICE int lay_out(Fit *fit, u64 *chip, u64 *scratch) {
     const FitTask *t = fit->task;
     u64 rows = (u64)t->rows_train + t->rows_valid, nodes = t->nodes_max, width = t->width_max;
@@ -198,6 +198,11 @@ DEVICE int lay_out(Fit *fit, u64 *chip, u64 *scratch) {
     fit->row_node = (u32 *)take(region, halves(rows));
     fit->row_turn = (u32 *)take(region, halves(t->rows_train));
     right = right && *region == start + t->row_words;
+    if (t->bins_on_chip) {
+        u64 *bins = take(&chip, rows * t->blocks);
+        for (u32 i = threadIdx.x; i < rows * t->blocks; i += blockDim.x) bins[i] = ((const u64 *)fit->bins)[i];
+        fit->bins = (const u8 *)bins;
+    }
     fit->sums = (i32 *)scratch;
     return right;
 }

@@ -22,6 +22,9 @@ pub(super) struct Layout {
     pub(super) histogram_words: usize,
     pub(super) tables_on_chip: bool,
     pub(super) rows_on_chip: bool,
+    pub(super) bins_on_chip: bool,
+    /// Words of the bins, which lie in the input and are copied from there.
+    pub(super) bin_words: usize,
     pub(super) histograms_on_chip: bool,
 }
 
@@ -31,6 +34,7 @@ impl Layout {
         let part = |on_chip: bool, words: usize| if on_chip { words } else { 0 };
         part(self.tables_on_chip, self.table_words)
             + part(self.rows_on_chip, self.row_words)
+            + part(self.bins_on_chip, self.bin_words)
             + part(
                 self.histograms_on_chip,
                 self.histograms * self.histogram_words,
@@ -39,8 +43,13 @@ impl Layout {
 
     /// Words of the GPU's memory beside it.
     pub(super) fn scratch_words(&self) -> usize {
-        let whole = self.table_words + self.row_words + self.histograms * self.histogram_words;
-        whole - self.chip_words()
+        let part = |on_chip: bool, words: usize| if on_chip { 0 } else { words };
+        part(self.tables_on_chip, self.table_words)
+            + part(self.rows_on_chip, self.row_words)
+            + part(
+                self.histograms_on_chip,
+                self.histograms * self.histogram_words,
+            )
     }
 }
 
@@ -97,6 +106,11 @@ impl Sizes {
             + self.train_rows.div_ceil(2)
     }
 
+    /// Words of the bins.
+    fn bin_words(&self) -> usize {
+        self.rows * self.blocks
+    }
+
     /// Words of what comes with so many histograms: runs, and the columns that their nodes see.
     fn run_words(&self, histograms: usize) -> usize {
         let slots = histograms
@@ -108,7 +122,7 @@ impl Sizes {
         2 * (histograms * self.runs_len).div_ceil(2) + slots + slots.div_ceil(2)
     }
 
-    /// Puts on the chip what fits there: tables, histograms, then rows. Two blocks share a multiprocessor where half of
+    /// Puts on the chip what fits there: tables, a few histograms, rows, bins, then more histograms. Two blocks share a multiprocessor where half of
     /// its memory is enough for a few nodes at once.
     pub(super) fn lay_out(&self, chip_words: usize) -> Layout {
         let few = self.width_max.clamp(1, 4);
@@ -133,10 +147,13 @@ impl Sizes {
         }
         let rows_on_chip = self.row_words() + few * each <= left;
         let left = left - if rows_on_chip { self.row_words() } else { 0 };
+        let bins_on_chip = self.bin_words() + few * each <= left;
+        let left = left - if bins_on_chip { self.bin_words() } else { 0 };
         let histograms = (left / each.max(1)).clamp(1, self.width_max.max(1));
         Some(Layout {
             tables_on_chip,
             rows_on_chip,
+            bins_on_chip,
             histograms_on_chip: true,
             ..self.with(histograms)
         })
@@ -159,6 +176,7 @@ impl Sizes {
             tree_nodes_max: self.tree_nodes_max,
             table_words: self.table_words() + self.run_words(histograms),
             row_words: self.row_words(),
+            bin_words: self.bin_words(),
             histogram_words: self.histogram_len,
             histograms,
             ..Layout::default()

@@ -230,7 +230,7 @@ impl BoostFit {
     }
 
     /// The whole numbers of `FitTask`, in its order.
-    fn counts(&self) -> [u32; 27] {
+    fn counts(&self) -> [u32; 28] {
         let (rules, layout, grid) = (&self.rules, &self.layout, &self.binned.encoded.grid);
         let objective = match self.plan.objective {
             Objective::Huber { .. } => 1,
@@ -266,6 +266,7 @@ impl BoostFit {
             rules.node_columns,
             u32::from(layout.tables_on_chip),
             u32::from(layout.rows_on_chip),
+            u32::from(layout.bins_on_chip),
             layout.table_words as u32,
             layout.row_words as u32,
         ]
@@ -417,14 +418,15 @@ impl Rules {
     }
 }
 
-/// What of a fit is on the chip: tables, rows, histograms, and whether all of a level's histograms are held at once.
+/// What of a fit is on the chip: tables, rows, bins, histograms, and whether all of a level's histograms are held at once.
 #[cfg(test)]
-pub(crate) fn layout_flags(fit: &crate::fit::Fit, chip_bytes: usize) -> [bool; 4] {
-    prepared(fit, chip_bytes).map_or([false; 4], |fit| {
+pub(crate) fn layout_flags(fit: &crate::fit::Fit, chip_bytes: usize) -> [bool; 5] {
+    prepared(fit, chip_bytes).map_or([false; 5], |fit| {
         let layout = fit.layout;
         [
             layout.tables_on_chip,
             layout.rows_on_chip,
+            layout.bins_on_chip,
             layout.histograms_on_chip,
             layout.histograms >= layout.width_max,
         ]
