@@ -138,9 +138,21 @@ pub fn fit_each_on(
     if on_cpu.is_empty() {
         return Ok(());
     }
-    let fit_at = |&(position, _): &(usize, Placed)| fits[position].clone();
-    let subset: Vec<Fit> = on_cpu.iter().map(fit_at).collect();
-    fit_each(&subset, threads, control, |index, outcome| {
+    let in_order = on_cpu
+        .iter()
+        .map(|&(position, _)| position)
+        .eq(0..fits.len());
+    let subset: Vec<Fit>;
+    let list = if in_order {
+        fits
+    } else {
+        subset = on_cpu
+            .iter()
+            .map(|&(position, _)| fits[position].clone())
+            .collect();
+        &subset
+    };
+    fit_each(list, threads, control, |index, outcome| {
         let (position, placed) = &on_cpu[index];
         deliver(*position, outcome, placed);
     })

@@ -11,9 +11,9 @@ pub enum Obstacle {
         /// Name of the learner.
         learner: &'static str,
     },
-    /// Forests and extra-trees.
-    #[error("averages of trees run on the CPU only")]
-    Averaged,
+    /// Extra-trees.
+    #[error("mode = extra_trees runs on the CPU only")]
+    RandomCuts,
     /// Columns drawn for each node, of very many.
     #[error("node_column_fraction below 1 with more than {limit} columns runs on the CPU only")]
     NodeColumns {

@@ -33,13 +33,14 @@ DEVICE void end_round(const Fit *fit, u32 round) {
     const FitTask *t = fit->task;
     BlockState *state = fit->state;
     if (t->train_loss) {
-        f64 loss = mean_loss(fit, 0, t->rows_train, t->train_weight);
+        f64 loss = mean_loss(fit, 0, t->rows_train, t->train_weight, 0);
         if (threadIdx.x == 0) fit->train_losses[round] = loss;
         __syncthreads();
     }
     f64 loss = 0.0;
-    if (t->rows_valid > 0) {
-        loss = mean_loss(fit, t->rows_train, t->rows_valid, t->valid_weight);
+    /* The scores of averaged trees mean something only when all are there. */
+    if (t->rows_valid > 0 && (!t->averaged || round + 1 == t->rounds)) {
+        loss = valid_loss(fit);
         if (threadIdx.x == 0) fit->valid_losses[round] = loss;
     }
     if (threadIdx.x == 0) {

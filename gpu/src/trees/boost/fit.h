@@ -38,6 +38,7 @@ typedef struct {
     u32 rows_train, rows_valid, blocks, features, objective, outputs, weighted, units;
     u32 rounds, depth_max, leaves_max, min_rows, columns_wanted, sampled, early_stopping, train_loss;
     u32 histogram_len, histograms, nodes_max, width_max, runs_len, best_first, node_columns;
+    u32 averaged, bootstrap, indicators;
     u32 tables_on_chip, rows_on_chip, bins_on_chip, table_words, row_words;
 } FitTask;
 
@@ -90,6 +91,8 @@ typedef struct {
     /* Per row. */
     f64 *scores, *shares, *g, *h;
     i32 *packed_g, *packed_h;
+    /* How often the bootstrap drew the row. */
+    u32 *counts;
     u32 *row_node, *row_turn;
     /* Per node of the tree. */
     f64 *gain;
@@ -197,6 +200,7 @@ DEVICE int lay_out(Fit *fit, u64 *chip, u64 *scratch) {
     fit->packed_h = (i32 *)take(region, halves(t->rows_train));
     fit->row_node = (u32 *)take(region, halves(rows));
     fit->row_turn = (u32 *)take(region, halves(t->rows_train));
+    fit->counts = (u32 *)take(region, t->bootstrap ? halves(t->rows_train) : 0);
     right = right && *region == start + t->row_words;
     if (t->bins_on_chip) {
         u64 *bins = take(&chip, rows * t->blocks);

@@ -69,6 +69,7 @@ pub(super) struct Sizes {
     pub(super) tree_nodes_max: usize,
     pub(super) best_first: bool,
     pub(super) node_columns: bool,
+    pub(super) bootstrap: bool,
 }
 
 impl Sizes {
@@ -104,6 +105,11 @@ impl Sizes {
             + 2 * self.train_rows.div_ceil(2)
             + self.rows.div_ceil(2)
             + self.train_rows.div_ceil(2)
+            + if self.bootstrap {
+                self.train_rows.div_ceil(2)
+            } else {
+                0
+            }
     }
 
     /// Words of the bins.

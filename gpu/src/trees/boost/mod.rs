@@ -15,7 +15,7 @@ use layout::{Layout, Sizes};
 
 use super::TreesFit;
 use super::grow::{GrowNode, Grower, Order};
-use super::objective;
+use super::objective::{self, Targets};
 use super::options::{CheckedTreesOptions, Mode, Objective};
 use super::record::Recorder;
 use super::rules::{columns_wanted, order, softmax_factor};
@@ -27,7 +27,7 @@ use crate::matrix::Dataset;
 /// Shared memory that the kernels take for themselves; the rest holds the fit.
 pub(crate) const RESERVED_CHIP_BYTES: usize = 2_048;
 /// Words of [`FitTask` in `fit.h`.
-const TASK_WORDS: usize = 35;
+const TASK_WORDS: usize = 37;
 /// Words of an answer before its losses.
 const ANSWER_WORDS: usize = 4;
 /// Words of a node.
@@ -43,8 +43,8 @@ const SPLIT_MISSING_LEFT: u32 = 1;
 /// What keeps these options from a GPU, whatever the rows.
 pub(crate) fn obstacle(data: &Dataset, options: &CheckedTreesOptions) -> Option<Obstacle> {
     let objective = options.objective.resolve(data.task()).ok()?;
-    if options.mode != Mode::Boost {
-        return Some(Obstacle::Averaged);
+    if options.mode == Mode::ExtraTrees {
+        return Some(Obstacle::RandomCuts);
     }
     if options.node_column_fraction < 1.0 && data.features().columns().len() > NODE_COLUMNS_MAX {
         return Some(Obstacle::NodeColumns {
@@ -75,6 +75,24 @@ pub(crate) struct BoostFit {
     rules: Rules,
 }
 
+/// The best constant score of each output.
+fn starting_scores(plan: &Plan, binned: &Binned) -> Vec<f64> {
+    let targets = binned.train_targets();
+    if plan.indicator(0).is_none() {
+        return objective::starting_scores(plan.objective, plan.outputs, targets);
+    }
+    let score = |output: usize| {
+        let is_class = |&label: &f64| f64::from(u8::from(Some(label) == plan.indicator(output)));
+        let labels: Vec<f64> = targets.labels.iter().map(is_class).collect();
+        let targets = Targets {
+            labels: &labels,
+            ..targets
+        };
+        objective::starting_scores(plan.objective, 1, targets)
+    };
+    (0..plan.outputs).flat_map(score).collect()
+}
+
 /// Which rows a launch holds already.
 #[derive(Default)]
 pub(crate) struct Written(BTreeMap<*const Binned, BinnedPlaces>);
@@ -96,6 +114,8 @@ struct Rules {
     early_stopping: u32,
     train_loss: bool,
     units: bool,
+    /// Whether rows are drawn with replacement.
+    bootstrap: bool,
 }
 
 impl BoostFit {
@@ -109,8 +129,7 @@ impl BoostFit {
         chip_bytes: usize,
     ) -> Result<Self, GpuError> {
         let plan = Plan::new(data, options)?;
-        let targets = binned.train_targets();
-        let base = objective::starting_scores(plan.objective, plan.outputs, targets);
+        let base = starting_scores(&plan, &binned);
         let mut fit = Self {
             rules: Rules::new(options, &plan, &binned, &base, seed),
             plan,
@@ -142,7 +161,8 @@ impl BoostFit {
         let kept = leaves.min(rules.leaves_max as usize);
         let best_first = self.order == Order::LargestGain;
         let grown = if best_first { leaves } else { kept };
-        let width = by_depth(depth.saturating_sub(1)).min(rows / (2 * min_rows));
+        let splitting_rows = if rules.bootstrap { 2 } else { 2 * min_rows };
+        let width = by_depth(depth.saturating_sub(1)).min(rows / splitting_rows);
         Sizes {
             train_rows: rows,
             rows: self.binned.rows(),
@@ -158,6 +178,7 @@ impl BoostFit {
             width_max: width.min(grown),
             best_first,
             node_columns: rules.node_columns > 0,
+            bootstrap: rules.bootstrap,
         }
     }
 
@@ -230,7 +251,7 @@ impl BoostFit {
     }
 
     /// The whole numbers of `FitTask`, in its order.
-    fn counts(&self) -> [u32; 28] {
+    fn counts(&self) -> [u32; 31] {
         let (rules, layout, grid) = (&self.rules, &self.layout, &self.binned.encoded.grid);
         let objective = match self.plan.objective {
             Objective::Huber { .. } => 1,
@@ -264,6 +285,9 @@ impl BoostFit {
             self.binned.runs_len() as u32,
             u32::from(self.order == Order::LargestGain),
             rules.node_columns,
+            u32::from(self.plan.averaged),
+            u32::from(rules.bootstrap),
+            u32::from(self.plan.indicator(0).is_some()),
             u32::from(layout.tables_on_chip),
             u32::from(layout.rows_on_chip),
             u32::from(layout.bins_on_chip),
@@ -294,7 +318,10 @@ impl BoostFit {
             words.iter().map(|&word| f64::from_bits(word)).collect()
         };
         let train_loss = losses(ANSWER_WORDS, self.rules.train_loss);
-        let valid_loss = losses(ANSWER_WORDS + rounds, self.binned.valid_rows() > 0);
+        let mut valid_loss = losses(ANSWER_WORDS + rounds, self.binned.valid_rows() > 0);
+        if self.plan.averaged {
+            valid_loss.drain(..valid_loss.len().saturating_sub(1));
+        }
         let mut recorder = Recorder::new(&self.binned.encoded.features);
         let mut grower = Grower::default();
         for &tree in &words[ANSWER_WORDS + 2 * rounds..][..trees] {
@@ -376,10 +403,15 @@ impl Rules {
         let (train_weight, valid_weight) = binned.weight_totals();
         let features = binned.encoded.features.len();
         let wanted = columns_wanted(options, features);
+        let bootstrap = options.mode == Mode::Forest && options.row_fraction >= 1.0;
         let base_magnitude = base.iter().fold(0.0f64, |top, base| top.max(base.abs()));
         Self {
             numbers: [
-                options.learning_rate,
+                if plan.averaged {
+                    1.0 / f64::from(options.rounds)
+                } else {
+                    options.learning_rate
+                },
                 options.l1,
                 options.l2,
                 options.category_l2,
@@ -408,12 +440,20 @@ impl Rules {
             } else {
                 0
             },
-            sampled: options.row_fraction < 1.0
+            sampled: plan.averaged
+                || options.row_fraction < 1.0
                 || options.column_fraction < 1.0
                 || options.node_column_fraction < 1.0,
-            early_stopping: options.early_stopping,
-            train_loss: options.train_loss,
-            units: objective::unit_hessian(plan.objective) && binned.weights.is_none(),
+            early_stopping: if plan.averaged {
+                0
+            } else {
+                options.early_stopping
+            },
+            train_loss: options.train_loss && !plan.averaged,
+            units: objective::unit_hessian(plan.objective)
+                && binned.weights.is_none()
+                && !bootstrap,
+            bootstrap,
         }
     }
 }

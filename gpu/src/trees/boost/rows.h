@@ -4,6 +4,14 @@
 
 #include "fit.h"
 
+/* What a row is to learn for an output: its label, or whether it is of the output's class. */
+DEVICE f64 label_of(const Fit *fit, u32 row, u32 output) {
+    f64 label = fit->labels[row];
+    if (!fit->task->indicators) return label;
+    f64 asked = fit->task->outputs == 1 ? 1.0 : (f64)output;
+    return label == asked ? 1.0 : 0.0;
+}
+
 DEVICE f64 label_loss(const FitTask *t, f64 y, f64 s) {
     f64 r = s - y;
     switch (t->objective) {
@@ -34,14 +42,15 @@ DEVICE f64 class_loss(const Fit *fit, u32 row) {
     return logarithm(total) + top - score[label * rows];
 }
 
-/* Mean loss of rows `from..from + rows`, for every thread; ends with a barrier. */
-DEVICE f64 mean_loss(const Fit *fit, u32 from, u32 rows, f64 weight) {
+/* Mean loss of an output over rows `from..from + rows`, for every thread; ends with a barrier. */
+DEVICE f64 mean_loss(const Fit *fit, u32 from, u32 rows, f64 weight, u32 output) {
     const FitTask *t = fit->task;
     f64 *each = fit->g, *lanes = fit->state->gradient_sums;
+    const f64 *scores = fit->scores + (u64)output * (t->rows_train + (u64)t->rows_valid);
     for (u32 i = threadIdx.x; i < rows; i += blockDim.x) {
         u32 row = from + i;
         f64 loss = t->objective == SOFTMAX ? class_loss(fit, row)
-                                           : label_loss(t, fit->labels[row], fit->scores[row]);
+                                           : label_loss(t, label_of(fit, row, output), scores[row]);
         each[i] = t->weighted ? fit->weights[row] * loss : loss;
     }
     __syncthreads();
@@ -56,20 +65,49 @@ DEVICE f64 mean_loss(const Fit *fit, u32 from, u32 rows, f64 weight) {
         lanes[0] = t->objective == SQUARED ? sqrt(mean) : mean;
     }
     __syncthreads();
-    return lanes[0];
+    f64 mean = lanes[0];
+    __syncthreads();
+    return mean;
+}
+
+/* Mean loss of the held-out rows over all outputs; ends with a barrier. */
+DEVICE f64 valid_loss(const Fit *fit) {
+    const FitTask *t = fit->task;
+    u32 outputs = t->indicators ? t->outputs : 1;
+    f64 sum = 0.0;
+    for (u32 output = 0; output < outputs; output++)
+        sum += mean_loss(fit, t->rows_train, t->rows_valid, t->valid_weight, output);
+    return t->indicators ? sum / (f64)outputs : sum;
+}
+
+/* Poisson(1) by inversion, as `poisson_count` in `cpu.rs`. */
+DEVICE u32 poisson_count(f64 u) {
+    f64 probability = 0.36787944117144233, below = probability;
+    u32 count = 0;
+    while (u >= below && count < 12) {
+        count += 1;
+        probability /= (f64)count;
+        below += probability;
+    }
+    return count;
 }
 
 /* Draws the rows of a round; a row of the sample has a positive packed hessian. */
 DEVICE void draw_rows(const Fit *fit, u32 round) {
     const FitTask *t = fit->task;
     BlockState *state = fit->state;
-    if (round > 0 && !(t->row_fraction < 1.0)) return;
+    if (round > 0 && !(t->row_fraction < 1.0) && !t->bootstrap) return;
     if (threadIdx.x == 0) state->bag = 0;
     __syncthreads();
     u32 count = 0;
     for (u32 row = threadIdx.x; row < t->rows_train; row += blockDim.x) {
-        int drawn = !(t->row_fraction < 1.0) ||
-                    unit(t->seed, STREAM_ROWS, round, fit->keys[row]) < t->row_fraction;
+        int drawn = 1;
+        if (t->bootstrap) {
+            fit->counts[row] = poisson_count(unit(t->seed, STREAM_ROWS, round, fit->keys[row]));
+            drawn = fit->counts[row] > 0;
+        } else if (t->row_fraction < 1.0) {
+            drawn = unit(t->seed, STREAM_ROWS, round, fit->keys[row]) < t->row_fraction;
+        }
         fit->packed_h[row] = drawn;
         count += drawn;
     }
@@ -118,7 +156,7 @@ DEVICE void class_shares(const Fit *fit) {
 /* Gradient and hessian of a row, without its weight. */
 DEVICE void derivatives(const Fit *fit, u32 row, u32 output, f64 *g, f64 *h) {
     const FitTask *t = fit->task;
-    f64 y = fit->labels[row];
+    f64 y = label_of(fit, row, output);
     *h = 1.0;
     if (t->objective == SOFTMAX) {
         f64 p = fit->shares[(u64)output * t->rows_train + row];
@@ -126,7 +164,8 @@ DEVICE void derivatives(const Fit *fit, u32 row, u32 output, f64 *g, f64 *h) {
         *h = largest(t->softmax_factor * p * (1.0 - p), 1e-16);
         return;
     }
-    f64 s = fit->scores[row], power = t->parameter;
+    u64 rows = (u64)t->rows_train + t->rows_valid;
+    f64 s = fit->scores[(t->indicators ? output * rows : 0) + row], power = t->parameter;
     switch (t->objective) {
     case HUBER:
         *g = clamped(s - y, -power, power);
@@ -194,6 +233,10 @@ DEVICE void quantise(const Fit *fit, u32 output) {
             if (t->weighted) {
                 g *= fit->weights[row];
                 h *= fit->weights[row];
+            }
+            if (t->bootstrap) {
+                g *= (f64)fit->counts[row];
+                h = t->weighted ? h * (f64)fit->counts[row] : (f64)fit->counts[row];
             }
         }
         fit->g[row] = g;

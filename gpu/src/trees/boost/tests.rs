@@ -120,7 +120,10 @@ fn dataset(dice: &mut Dice, rows: usize, task: Task, positive: bool) -> Arc<Data
 
 fn options(dice: &mut Dice, objective: Objective) -> TreesOptions {
     let max_depth = dice.pick(&[0, 1, 2, 3, 6, 9]);
+    let forest =
+        dice.below(4) == 0 && !matches!(objective, Objective::Poisson | Objective::Tweedie { .. });
     TreesOptions {
+        mode: if forest { Mode::Forest } else { Mode::Boost },
         objective,
         growth: dice.pick(&[Growth::Depth, Growth::Leaf]),
         rounds: 1 + dice.below(6),
@@ -265,7 +268,7 @@ fn what_a_gpu_does_not_fit_has_a_name() {
     };
     type Spoil = fn(&mut TreesOptions);
     let cases: [(Obstacle, Spoil); 4] = [
-        (Obstacle::Averaged, |o| o.mode = Mode::Forest),
+        (Obstacle::RandomCuts, |o| o.mode = Mode::ExtraTrees),
         (Obstacle::Monotone, |o| o.monotone = vec![0, 1]),
         (Obstacle::StepLimit, |o| o.max_delta_step = 0.5),
         (

@@ -12,7 +12,7 @@ DEVICE int can_split(const Fit *fit, u32 depth, u32 node) {
     const FitTask *t = fit->task;
     f64 rows = (f64)fit->node_rows[node];
     return (t->depth_max == 0 || depth < t->depth_max) && rows >= 2.0 &&
-           rows >= 2.0 * (f64)t->min_rows &&
+           (t->bootstrap || rows >= 2.0 * (f64)t->min_rows) &&
            (f64)fit->node_h[node] >= 2.0 * fit->state->min_hessian;
 }
 
@@ -487,7 +487,9 @@ DEVICE void apply_leaves(const Fit *fit, u32 output) {
     const FitTask *t = fit->task;
     u64 rows = (u64)t->rows_train + t->rows_valid;
     f64 *scores = fit->scores + output * rows;
-    for (u32 row = threadIdx.x; row < rows; row += blockDim.x)
+    /* Averaged trees are independent: their gradients stay those of the start. */
+    u32 from = t->averaged ? t->rows_train : 0;
+    for (u32 row = from + threadIdx.x; row < rows; row += blockDim.x)
         scores[row] += fit->gain[fit->row_node[row]];
 }
 
