@@ -107,7 +107,10 @@ fn is_written(data_type: &DataType) -> bool {
     data_type.is_numeric()
         || data_type.is_temporal()
         || data_type.is_nested()
-        || matches!(data_type, DataType::Boolean | DataType::Binary)
+        || matches!(
+            data_type,
+            DataType::Boolean | DataType::Binary | DataType::BinaryView
+        )
 }
 
 /// Which way a cast goes.
