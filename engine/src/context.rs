@@ -29,6 +29,7 @@ use crate::plan::series::{self, GenerateSeries};
 use crate::plan::text_operators::TextOperators;
 use crate::plan::time_operators::TimeOperators;
 use crate::plan::training_calls::TrainingCalls;
+use crate::plan::wide_scoring::WideScoring;
 
 /// How many of the largest users of memory an out-of-memory error names.
 const CONSUMERS_NAMED: usize = 5;
@@ -84,6 +85,7 @@ pub fn base_state(
         .with_analyzer_rule(Arc::new(Casts))
         .with_analyzer_rule(Arc::new(IntervalOrder))
         .with_physical_optimizer_rule(Arc::new(OnePassTraining))
+        .with_physical_optimizer_rule(Arc::new(WideScoring))
         .with_physical_optimizer_rule(Arc::new(YieldInJoins))
         .build();
     state.register_function_rewrite(Arc::new(MarkedCasts))?;

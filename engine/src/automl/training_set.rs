@@ -4,7 +4,7 @@
 //! sequence whatever order, batches and partitions they came in. They stay in memory while their reservation allows
 //! and move to bucket files below the spill folder when it does not; both give the same sequence.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{BufReader, BufWriter};
 use std::path::{Path, PathBuf};
@@ -147,7 +147,7 @@ impl TrainingSetBuilder {
         columns.push(Arc::new(row_key));
         if !self.keys.is_empty() {
             let keys = group_keys(&self.keys, &key_columns, batch.num_rows())?;
-            columns.push(Arc::new(BinaryArray::from_iter_values(keys)));
+            columns.push(Arc::new(keys.to_array()));
         }
         let stored = RecordBatch::try_new(Arc::clone(&self.schema), columns)?;
         if labelled.true_count() == labelled.len() {
@@ -381,19 +381,22 @@ impl TrainingSet {
     fn canonical_order(&self, batch: &RecordBatch) -> UInt32Array {
         let rows = &self.rows_of(batch.clone(), self.reservation.new_empty());
         let row_keys = rows.row_keys();
-        let mut order: Vec<u32> = (0..batch.num_rows() as u32).collect();
-        match rows.group_keys() {
-            None => order.sort_unstable_by_key(|&row| row_keys[row as usize]),
-            Some(keys) => {
-                let bucket = |row: u32| bucket_of_group(keys.value(row as usize));
-                order.sort_by_cached_key(|&row| {
-                    (
-                        bucket(row),
-                        keys.value(row as usize),
-                        row_keys[row as usize],
-                    )
-                });
-            }
+        let Some(keys) = rows.group_keys() else {
+            let mut order: Vec<u32> = (0..batch.num_rows() as u32).collect();
+            order.sort_unstable_by_key(|&row| row_keys[row as usize]);
+            return UInt32Array::from(order);
+        };
+        let mut groups: HashMap<&[u8], Vec<u32>> = HashMap::new();
+        for row in 0..batch.num_rows() {
+            let group = groups.entry(keys.value(row)).or_default();
+            group.push(row as u32);
+        }
+        let mut groups: Vec<(&[u8], Vec<u32>)> = groups.into_iter().collect();
+        groups.sort_by_cached_key(|(key, _)| (bucket_of_group(key), *key));
+        let mut order = Vec::with_capacity(batch.num_rows());
+        for (_, mut members) in groups {
+            members.sort_unstable_by_key(|&row| row_keys[row as usize]);
+            order.extend(members);
         }
         UInt32Array::from(order)
     }

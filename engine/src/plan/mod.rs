@@ -31,6 +31,8 @@ pub mod text_syntax;
 pub mod time_operators;
 pub mod time_syntax;
 pub mod training_calls;
+pub mod training_exec;
+pub mod wide_scoring;
 mod witness;
 
 use std::collections::{BTreeSet, HashMap};

@@ -14,7 +14,8 @@ use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, Partitioning};
-use tarn_udfs::aggregate::train::Train;
+
+use super::training_exec::TrainingExec;
 
 /// Makes one phase of two where a training function is among the aggregates.
 #[derive(Debug)]
@@ -26,9 +27,16 @@ impl PhysicalOptimizerRule for OnePassTraining {
         plan: Arc<dyn ExecutionPlan>,
         _config: &ConfigOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        plan.transform_up(|node| match in_one_phase(&node)? {
-            Some(one) => Ok(Transformed::yes(one)),
-            None => Ok(Transformed::no(node)),
+        plan.transform_up(|node| {
+            let node = match in_one_phase(&node)? {
+                Some(one) => one,
+                None => node,
+            };
+            if gives_models(&node) {
+                let told: Arc<dyn ExecutionPlan> = Arc::new(TrainingExec::new(node));
+                return Ok(Transformed::yes(told));
+            }
+            Ok(Transformed::no(node))
         })
         .data()
     }
@@ -42,6 +50,15 @@ impl PhysicalOptimizerRule for OnePassTraining {
     }
 }
 
+/// Whether a node is the last phase of an aggregation that trains.
+fn gives_models(node: &Arc<dyn ExecutionPlan>) -> bool {
+    let Some(aggregation) = node.downcast_ref::<AggregateExec>() else {
+        return false;
+    };
+    let is_first = *aggregation.mode() == AggregateMode::Partial;
+    !is_first && TrainingExec::trained_by(aggregation).next().is_some()
+}
+
 fn in_one_phase(node: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     let Some(last) = node.downcast_ref::<AggregateExec>() else {
         return Ok(None);
@@ -50,11 +67,7 @@ fn in_one_phase(node: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn Executio
         last.mode(),
         AggregateMode::Final | AggregateMode::FinalPartitioned
     );
-    let trains = last
-        .aggr_expr()
-        .iter()
-        .any(|aggregate| aggregate.fun().inner().downcast_ref::<Train>().is_some());
-    if !is_last || !trains {
+    if !is_last || TrainingExec::trained_by(last).next().is_none() {
         return Ok(None);
     }
     let Some(first) = first_phase(last.input()) else {

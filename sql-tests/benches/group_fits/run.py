@@ -8,6 +8,7 @@ Parquet file of models. Python and Spark are started and warmed up before their 
 held out for the error: the mean over groups of the RMSE on rows that no model has seen.
 """
 
+import os
 import pathlib
 import pickle
 import sys
@@ -79,6 +80,8 @@ def joblib_run(name, fit, path, held, jobs, folder):
 
 def spark_run(path, held, jobs, folder):
     from pyspark.sql import SparkSession
+
+    os.environ["PYSPARK_PYTHON"] = sys.executable
 
     session = (
         SparkSession.builder.master(f"local[{jobs}]")

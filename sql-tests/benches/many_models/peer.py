@@ -5,6 +5,7 @@ stopping, one MLflow model that holds them all, and every row scored. Prints one
 """
 
 import json
+import os
 import pathlib
 import pickle
 import sys
@@ -71,6 +72,8 @@ def main():
     folder, jobs, evaluations = pathlib.Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     here = str(pathlib.Path(__file__).resolve().parent)
     from pyspark.sql import SparkSession
+
+    os.environ["PYSPARK_PYTHON"] = sys.executable
 
     session = (
         SparkSession.builder.master(f"local[{jobs}]")

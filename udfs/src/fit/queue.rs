@@ -1,14 +1,13 @@
 //! Who may fit now, and on how many threads?
 //!
 //! The process has one queue. A statement brings a flat list of fits, waits its turn for threads, and gives them back
-//! when the list is done; lists are short (a few trials, a bucket of groups), so that statements alternate. Fits run at
-//! low priority and step aside, between two trees, while interactive statements run.
+//! after a portion of it, so that statements alternate. Fits run at low priority and step aside, between two trees, while interactive statements run.
 
 use std::cell::Cell;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tarn_gpu::control::{CancelToken, Control};
+use tarn_gpu::control::{CancelToken, Control, Progress};
 use tarn_gpu::device::{Device, DeviceChoice, DeviceError, fit_each_on};
 use tarn_gpu::error::GpuError;
 use tarn_gpu::fit::{Fit, FitOutcome, Scratch, each_largest_first};
@@ -26,6 +25,8 @@ pub type FoundDevice = Result<Option<Device>, DeviceError>;
 const STEP_ASIDE: Duration = Duration::from_millis(1);
 /// Most pauses in a row.
 const STEP_ASIDE_MAX: u32 = 4;
+/// Pieces of work for each thread after which another statement may have its turn.
+const PORTION_PIECES: usize = 64;
 /// Work between two steps aside: under load training takes up to twice as long, and never stands still.
 const WORK_MIN: Duration = Duration::from_millis(4);
 /// How often a waiting statement looks at its cancel token.
@@ -144,22 +145,48 @@ impl FitQueue {
         limits: &FitLimits,
         deliver: impl Fn(usize, Result<FitOutcome, GpuError>) + Sync,
     ) -> Result<Finished, GpuError> {
-        let gpu = self.gpu(limits.device)?;
-        self.in_turn(fits.len(), limits, |control, threads| {
-            let device = (limits.device, gpu);
-            fit_each_on(
-                fits,
-                threads,
-                device,
-                control,
-                |position, outcome, placed| {
-                    limits.places.note(placed);
-                    if !control.cancel.is_cancelled() {
-                        deliver(position, outcome);
-                    }
-                },
-            )
+        if let Some(gpu) = self.gpu(limits.device)? {
+            // A GPU makes its own batches of the whole list.
+            return self.in_turn(fits.len(), limits, |control, threads| {
+                let device = (limits.device, Some(gpu));
+                self.fit(fits, threads, device, control, limits, &deliver)
+            });
+        }
+        let work = |fit: &Fit| {
+            let rows = fit.train.len() + fit.valid.len();
+            fit.learner.work(rows, fit.data.features().columns().len())
+        };
+        let works: Vec<f64> = fits.iter().map(work).collect();
+        self.in_turns(&works, limits, |portion, control, threads| {
+            let part: Vec<Fit> = portion.iter().map(|&at| fits[at].clone()).collect();
+            let device = (limits.device, None);
+            self.fit(&part, threads, device, control, limits, &|at, outcome| {
+                deliver(portion[at], outcome);
+            })
         })
+    }
+
+    fn fit(
+        &self,
+        fits: &[Fit],
+        threads: usize,
+        device: (DeviceChoice, Option<&Device>),
+        control: &Control,
+        limits: &FitLimits,
+        deliver: &(impl Fn(usize, Result<FitOutcome, GpuError>) + Sync),
+    ) -> Result<(), GpuError> {
+        fit_each_on(
+            fits,
+            threads,
+            device,
+            control,
+            |position, outcome, placed| {
+                limits.places.note(placed);
+                if !control.cancel.is_cancelled() {
+                    deliver(position, outcome);
+                }
+            },
+        )
     }
 
     /// Runs pieces of work that are more than a fit: `run` gets the position of each, the largest first, and a worker's
@@ -173,18 +200,43 @@ impl FitQueue {
         limits: &FitLimits,
         run: impl Fn(usize, &mut WorkerSeat<'_>) + Sync,
     ) -> Result<Finished, GpuError> {
-        self.in_turn(works.len(), limits, |control, threads| {
-            each_largest_first(works, threads, |position, scratch, parallel| {
-                run(
-                    position,
-                    &mut WorkerSeat {
-                        control,
-                        scratch,
-                        parallel,
-                    },
-                );
+        let begin = Progress {
+            rounds_done: 0,
+            rounds_max: 1,
+        };
+        self.in_turns(works, limits, |portion, control, threads| {
+            let part: Vec<f64> = portion.iter().map(|&at| works[at]).collect();
+            each_largest_first(&part, threads, |at, scratch, parallel| {
+                let mut seat = WorkerSeat {
+                    control,
+                    scratch,
+                    parallel,
+                };
+                if control.checkpoint(begin).is_ok() {
+                    run(portion[at], &mut seat);
+                }
             })
         })
+    }
+
+    /// Works on a list in portions, the largest pieces first, and lets another statement go between two portions.
+    fn in_turns(
+        &self,
+        works: &[f64],
+        limits: &FitLimits,
+        work: impl Fn(&[usize], &Control, usize) -> Result<(), GpuError>,
+    ) -> Result<Finished, GpuError> {
+        let mut order: Vec<usize> = (0..works.len()).collect();
+        order.sort_by(|&a, &b| works[b].total_cmp(&works[a]).then(a.cmp(&b)));
+        for portion in order.chunks(self.threads * PORTION_PIECES) {
+            let finished = self.in_turn(portion.len(), limits, |control, threads| {
+                work(portion, control, threads)
+            })?;
+            if finished == Finished::Deadline {
+                return Ok(finished);
+            }
+        }
+        Ok(Finished::All)
     }
 
     /// Waits for the statement's turn and works on a list of `count` pieces with the threads that it got.
@@ -312,6 +364,8 @@ impl Drop for Permit<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use tarn_gpu::baseline::BaselineOptions;
     use tarn_gpu::fit::Learner;
     use tarn_gpu::matrix::{Dataset, Matrix, Task};
@@ -384,6 +438,34 @@ mod tests {
             queue.run(&fits(1), &FitLimits::default(), |_, _| ()),
             Ok(Finished::All)
         );
+    }
+
+    #[test]
+    fn a_long_list_lets_a_short_one_go_in_between() {
+        let queue = FitQueue::new(1, None);
+        let (long, short) = (AtomicUsize::new(0), AtomicUsize::new(usize::MAX));
+        std::thread::scope(|scope| {
+            let pieces = vec![1.0; 40 * PORTION_PIECES];
+            let (queue, long, short) = (&queue, &long, &short);
+            scope.spawn(move || {
+                let work = |_, _: &mut WorkerSeat<'_>| {
+                    std::thread::sleep(Duration::from_micros(100));
+                    long.fetch_add(1, Ordering::SeqCst);
+                };
+                queue
+                    .run_each(&pieces, &FitLimits::default(), work)
+                    .unwrap();
+            });
+            while long.load(Ordering::SeqCst) == 0 {
+                std::thread::yield_now();
+            }
+            let work = |_, _: &mut WorkerSeat<'_>| {
+                short.store(long.load(Ordering::SeqCst), Ordering::SeqCst);
+            };
+            queue.run_each(&[1.0], &FitLimits::default(), work).unwrap();
+        });
+        assert!(short.load(Ordering::SeqCst) < 20 * PORTION_PIECES);
+        assert_eq!(long.load(Ordering::SeqCst), 40 * PORTION_PIECES);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::error::ModelError;
 use crate::model::bytes::{hash_bytes, mix};
-use crate::model::encode::{micros_of, numbers_of, visit_text};
+use crate::model::encode::{micros_of, visit_numbers, visit_text};
 use crate::model::features::SourceFamily;
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
@@ -49,15 +49,15 @@ fn mix_column(name: &str, array: &ArrayRef, salt: u64, keys: &mut [u64]) -> Resu
             }
         }
         Some(SourceFamily::Number | SourceFamily::Boolean) => {
-            for (key, number) in keys.iter_mut().zip(numbers_of(name, array)?) {
+            visit_numbers(name, array, |row, number| {
                 // Minus zero equals zero and every NaN is missing, so each has one hash.
                 let hash = if number.is_nan() {
                     NULL_HASH
                 } else {
                     mix((number + 0.0).to_bits())
                 };
-                put(key, hash);
-            }
+                put(&mut keys[row], hash);
+            })?;
         }
         None => {}
     }

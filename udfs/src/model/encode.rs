@@ -1,10 +1,11 @@
 //! How do Arrow columns of any suitable type become a model's numbers?
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, PrimitiveArray};
 use arrow::compute::cast;
 use arrow::datatypes::{
-    DataType, Date32Type, Date64Type, Float32Type, Float64Type, TimeUnit, TimestampMicrosecondType,
-    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+    DataType, Date32Type, Date64Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type,
+    TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+    TimestampSecondType,
 };
 use tarn_gpu::matrix::{Column, MISSING_LEVEL};
 
@@ -121,10 +122,49 @@ fn scaled(column: &str, array: &ArrayRef, affine: Affine) -> Result<Vec<f32>, Mo
             .map(|value| value.clamp(-limit, limit))
             .collect());
     }
-    Ok(numbers_of(column, array)?
-        .into_iter()
-        .map(|value| affine.apply(value))
-        .collect())
+    let mut scaled = Vec::with_capacity(array.len());
+    visit_numbers(column, array, |_, value| scaled.push(affine.apply(value)))?;
+    Ok(scaled)
+}
+
+/// Calls `visit` with each row's number; NULL is not a number. The usual types are read where they lie.
+pub fn visit_numbers(
+    column: &str,
+    array: &ArrayRef,
+    mut visit: impl FnMut(usize, f64),
+) -> Result<(), ModelError> {
+    fn each<T: ArrowPrimitiveType>(
+        array: &PrimitiveArray<T>,
+        wide: impl Fn(T::Native) -> f64,
+        mut visit: impl FnMut(usize, f64),
+    ) {
+        if array.null_count() == 0 {
+            for (row, &value) in array.values().iter().enumerate() {
+                visit(row, wide(value));
+            }
+        } else {
+            for (row, value) in array.iter().enumerate() {
+                visit(row, value.map_or(f64::NAN, &wide));
+            }
+        }
+    }
+    match array.data_type() {
+        DataType::Float64 => each(array.as_primitive::<Float64Type>(), |value| value, visit),
+        DataType::Float32 => each(array.as_primitive::<Float32Type>(), f64::from, visit),
+        DataType::Int32 => each(array.as_primitive::<Int32Type>(), f64::from, visit),
+        DataType::Int16 => each(array.as_primitive::<Int16Type>(), f64::from, visit),
+        DataType::Int64 => each(
+            array.as_primitive::<Int64Type>(),
+            |value| value as f64,
+            visit,
+        ),
+        _ => {
+            for (row, value) in numbers_of(column, array)?.into_iter().enumerate() {
+                visit(row, value);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The values of a boolean or number column; NULL is not a number.

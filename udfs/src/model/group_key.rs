@@ -3,7 +3,7 @@
 //! A key is a byte string that is equal exactly when the key columns are equal, on any machine, for any width of the
 //! same type: each column is written as a tag and its value, in the type that training saw.
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, BinaryBuilder};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, Int64Type};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -92,13 +92,76 @@ pub fn group_keys(
     columns: &[KeyColumn],
     arrays: &[ArrayRef],
     rows: usize,
-) -> Result<Vec<Vec<u8>>, ModelError> {
-    let mut keys = vec![Vec::with_capacity(columns.len() * 10); rows];
+) -> Result<GroupKeys, ModelError> {
+    let mut parts = Vec::with_capacity(columns.len());
     for (column, array) in columns.iter().zip(arrays) {
         column.check_type(array.data_type())?;
-        append_column(column, array, &mut keys)?;
+        let mut part = ColumnKeys::with_capacity(rows);
+        append_column(column, array, &mut part)?;
+        parts.push(part);
     }
-    Ok(keys)
+    Ok(GroupKeys { parts, rows })
+}
+
+/// The keys of some rows.
+#[derive(Debug)]
+pub struct GroupKeys {
+    parts: Vec<ColumnKeys>,
+    rows: usize,
+}
+
+impl GroupKeys {
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Puts the key of a row into `key`, in place of what it held.
+    pub fn read(&self, row: usize, key: &mut Vec<u8>) {
+        key.clear();
+        for part in &self.parts {
+            key.extend_from_slice(part.of(row));
+        }
+    }
+
+    /// The keys as an array.
+    pub fn to_array(&self) -> BinaryArray {
+        let bytes = self.parts.iter().map(|part| part.bytes.len()).sum();
+        let mut array = BinaryBuilder::with_capacity(self.rows, bytes);
+        let mut key = Vec::new();
+        for row in 0..self.rows {
+            self.read(row, &mut key);
+            array.append_value(&key);
+        }
+        array.finish()
+    }
+}
+
+/// What one column adds to the keys, row after row.
+#[derive(Debug)]
+struct ColumnKeys {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl ColumnKeys {
+    fn with_capacity(rows: usize) -> Self {
+        Self {
+            bytes: Vec::with_capacity(rows * 9),
+            ends: Vec::with_capacity(rows),
+        }
+    }
+
+    /// Takes the next row's part.
+    fn push(&mut self, put: impl FnOnce(&mut Vec<u8>)) {
+        put(&mut self.bytes);
+        self.ends.push(self.bytes.len());
+    }
+
+    fn of(&self, row: usize) -> &[u8] {
+        let start = if row == 0 { 0 } else { self.ends[row - 1] };
+        &self.bytes[start..self.ends[row]]
+    }
 }
 
 const TAG_NULL: u8 = 0;
@@ -112,10 +175,10 @@ const TAG_UNFIT: u8 = 6;
 fn append_column(
     column: &KeyColumn,
     array: &ArrayRef,
-    keys: &mut [Vec<u8>],
+    keys: &mut ColumnKeys,
 ) -> Result<(), ModelError> {
     if *array.data_type() == DataType::Null {
-        keys.iter_mut().for_each(|key| key.push(TAG_NULL));
+        (0..array.len()).for_each(|_| keys.push(|key| key.push(TAG_NULL)));
         return Ok(());
     }
     let safe = CastOptions {
@@ -124,33 +187,40 @@ fn append_column(
     };
     let typed = cast_with_options(array, &column.data_type, &safe)
         .map_err(|_| ModelError::damaged("a key column cannot be converted"))?;
-    let unfit = |row: usize| typed.is_null(row) && !array.is_null(row);
-    let put_null =
-        |key: &mut Vec<u8>, row: usize| key.push(if unfit(row) { TAG_UNFIT } else { TAG_NULL });
+    // A value that the training type cannot hold is no NULL.
+    let null_tag = |row: usize| {
+        if typed.is_null(row) && !array.is_null(row) {
+            TAG_UNFIT
+        } else {
+            TAG_NULL
+        }
+    };
     match SourceFamily::of(&column.data_type) {
-        Some(SourceFamily::Text) => visit_text(&column.name, &typed, |row, text| match text {
-            None => put_null(&mut keys[row], row),
-            Some(text) => put_text(&mut keys[row], text),
+        Some(SourceFamily::Text) => visit_text(&column.name, &typed, |row, text| {
+            keys.push(|key| match text {
+                None => key.push(null_tag(row)),
+                Some(text) => put_text(key, text),
+            });
         }),
         Some(SourceFamily::Boolean) => {
             for (row, flag) in typed.as_boolean().iter().enumerate() {
-                match flag {
-                    None => put_null(&mut keys[row], row),
-                    Some(flag) => keys[row].extend([TAG_BOOLEAN, u8::from(flag)]),
-                }
+                keys.push(|key| match flag {
+                    None => key.push(null_tag(row)),
+                    Some(flag) => key.extend([TAG_BOOLEAN, u8::from(flag)]),
+                });
             }
             Ok(())
         }
         Some(SourceFamily::Date | SourceFamily::Timestamp) => {
             for (row, micros) in micros_of(&column.name, &typed)?.into_iter().enumerate() {
-                match micros {
-                    None => put_null(&mut keys[row], row),
-                    Some(micros) => put_integer(&mut keys[row], TAG_MOMENT, micros),
-                }
+                keys.push(|key| match micros {
+                    None => key.push(null_tag(row)),
+                    Some(micros) => put_integer(key, TAG_MOMENT, micros),
+                });
             }
             Ok(())
         }
-        Some(SourceFamily::Number) => append_numbers(column, &typed, keys, put_null),
+        Some(SourceFamily::Number) => append_numbers(column, &typed, keys, null_tag),
         None => Err(ModelError::damaged("a key column has no key type")),
     }
 }
@@ -158,8 +228,8 @@ fn append_column(
 fn append_numbers(
     column: &KeyColumn,
     typed: &ArrayRef,
-    keys: &mut [Vec<u8>],
-    put_null: impl Fn(&mut Vec<u8>, usize),
+    keys: &mut ColumnKeys,
+    null_tag: impl Fn(usize) -> u8,
 ) -> Result<(), ModelError> {
     let floating = matches!(
         column.data_type,
@@ -168,17 +238,16 @@ fn append_numbers(
     let decimal = column.data_type.is_decimal();
     if floating {
         for (row, number) in numbers_of(&column.name, typed)?.into_iter().enumerate() {
-            if typed.is_null(row) {
-                put_null(&mut keys[row], row);
+            // Minus zero equals zero in SQL, and every NaN equals every other.
+            let canonical = if number.is_nan() {
+                f64::NAN
             } else {
-                // Minus zero equals zero in SQL, and every NaN equals every other.
-                let canonical = if number.is_nan() {
-                    f64::NAN
-                } else {
-                    number + 0.0
-                };
-                put_integer(&mut keys[row], TAG_FLOAT, canonical.to_bits() as i64);
-            }
+                number + 0.0
+            };
+            keys.push(|key| match typed.is_null(row) {
+                true => key.push(null_tag(row)),
+                false => put_integer(key, TAG_FLOAT, canonical.to_bits() as i64),
+            });
         }
         return Ok(());
     }
@@ -186,12 +255,11 @@ fn append_numbers(
     if decimal || column.data_type == DataType::UInt64 {
         let options = FormatOptions::default();
         let formatter = ArrayFormatter::try_new(typed, &options).map_err(damaged)?;
-        for (row, key) in keys.iter_mut().enumerate() {
-            if typed.is_null(row) {
-                put_null(key, row)
-            } else {
-                put_text(key, &formatter.value(row).to_string())
-            }
+        for row in 0..typed.len() {
+            keys.push(|key| match typed.is_null(row) {
+                true => key.push(null_tag(row)),
+                false => put_text(key, &formatter.value(row).to_string()),
+            });
         }
         return Ok(());
     }
@@ -204,10 +272,10 @@ fn append_numbers(
     let wide =
         cast_with_options(&narrow, &DataType::Int64, &CastOptions::default()).map_err(damaged)?;
     for (row, integer) in wide.as_primitive::<Int64Type>().iter().enumerate() {
-        match integer {
-            None => put_null(&mut keys[row], row),
-            Some(integer) => put_integer(&mut keys[row], TAG_INTEGER, integer),
-        }
+        keys.push(|key| match integer {
+            None => key.push(null_tag(row)),
+            Some(integer) => put_integer(key, TAG_INTEGER, integer),
+        });
     }
     Ok(())
 }
@@ -231,14 +299,19 @@ mod tests {
 
     use super::*;
 
+    fn keys_of(columns: &[KeyColumn], arrays: &[ArrayRef], rows: usize) -> Vec<Vec<u8>> {
+        let keys = group_keys(columns, arrays, rows).unwrap().to_array();
+        keys.iter().flatten().map(<[u8]>::to_vec).collect()
+    }
+
     #[test]
     fn widths_of_a_type_agree_and_values_do_not() {
         let column = KeyColumn::new(&Field::new("zip", DataType::Int64, true)).unwrap();
         let wide: ArrayRef = Arc::new(Int64Array::from(vec![Some(98_001), None, Some(5)]));
         let narrow: ArrayRef = Arc::new(Int32Array::from(vec![Some(98_001), None, Some(5)]));
         let columns = [column];
-        let keys = group_keys(&columns, &[wide], 3).unwrap();
-        assert_eq!(keys, group_keys(&columns, &[narrow], 3).unwrap());
+        let keys = keys_of(&columns, &[wide], 3);
+        assert_eq!(keys, keys_of(&columns, &[narrow], 3));
         assert!(keys[0] != keys[1] && keys[0] != keys[2] && keys[1] != keys[2]);
     }
 
@@ -246,7 +319,7 @@ mod tests {
     fn a_value_that_does_not_fit_is_not_null() {
         let column = KeyColumn::new(&Field::new("k", DataType::Int32, true)).unwrap();
         let huge: ArrayRef = Arc::new(Int64Array::from(vec![None, Some(i64::MAX)]));
-        let keys = group_keys(&[column], &[huge], 2).unwrap();
+        let keys = keys_of(&[column], &[huge], 2);
         assert_ne!(keys[0], keys[1]);
     }
 
@@ -256,7 +329,7 @@ mod tests {
         let b = KeyColumn::new(&Field::new("b", DataType::Utf8, true)).unwrap();
         let left: ArrayRef = Arc::new(StringArray::from(vec!["ab", "a"]));
         let right: ArrayRef = Arc::new(StringViewArray::from(vec!["c", "bc"]));
-        let keys = group_keys(&[a, b], &[left, right], 2).unwrap();
+        let keys = keys_of(&[a, b], &[left, right], 2);
         assert_ne!(keys[0], keys[1]);
     }
 }

@@ -1,6 +1,7 @@
 //! What does a model answer for a batch of rows? The one scorer behind predict, predict_proba, predict_struct and HTTP.
 
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
@@ -9,6 +10,7 @@ use tarn_gpu::matrix::{Column, Matrix};
 
 use super::artefact::{Artefact, ReadAt};
 use super::cache::ModelCache;
+use super::features::TextHasher;
 use super::group_key::group_keys;
 use super::label::{Label, Task};
 use super::signature::Signature;
@@ -223,25 +225,15 @@ impl LoadedModel {
     ) -> Result<Scores, ModelError> {
         let shared = self.artefact.shared();
         let outputs = shared.label.outputs();
-        let mut by_key: HashMap<Vec<u8>, Vec<u32>> = HashMap::new();
-        for (row, key) in group_keys(&shared.keys, key_arrays, rows)?
-            .into_iter()
-            .enumerate()
-        {
-            by_key.entry(key).or_default().push(row as u32);
-        }
         let mut values = vec![0.0; rows * outputs];
         let mut levels = vec![Level::Parent; rows];
         let mut parent_share = vec![1.0; rows];
-        for (key, members) in &by_key {
-            let Some(group) = self.artefact.find(key) else {
-                continue;
-            };
+        for (group, members) in self.rows_by_group(key_arrays, rows)? {
             let Some(entry) = self.artefact.entry(group) else {
                 continue;
             };
             let model = self.group_model(group)?;
-            let scores = model.score_rows(features, members, &shared.label)?;
+            let scores = model.score_rows(features, &members, &shared.label)?;
             for (&row, scores) in members.iter().zip(scores.chunks_exact(outputs)) {
                 let row = row as usize;
                 levels[row] = Level::Group;
@@ -257,6 +249,37 @@ impl LoadedModel {
             values,
             levels,
         })
+    }
+
+    /// The groups of these rows that have models of their own, with their rows in order.
+    fn rows_by_group(
+        &self,
+        key_arrays: &[ArrayRef],
+        rows: usize,
+    ) -> Result<Vec<(usize, Vec<u32>)>, ModelError> {
+        let keys = group_keys(&self.artefact.shared().keys, key_arrays, rows)?;
+        let mut known: HashMap<Vec<u8>, Option<usize>, BuildHasherDefault<TextHasher>> =
+            HashMap::default();
+        let mut found: Vec<(usize, Vec<u32>)> = Vec::new();
+        let mut key = Vec::new();
+        for row in 0..keys.rows() {
+            keys.read(row, &mut key);
+            let place = match known.get(&key) {
+                Some(&place) => place,
+                None => {
+                    let place = self.artefact.find(&key).map(|group| {
+                        found.push((group, Vec::new()));
+                        found.len() - 1
+                    });
+                    known.insert(key.clone(), place);
+                    place
+                }
+            };
+            if let Some(place) = place {
+                found[place].1.push(row as u32);
+            }
+        }
+        Ok(found)
     }
 
     /// Adds the parent's part to the rows in which it has a share.

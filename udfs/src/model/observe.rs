@@ -11,7 +11,7 @@ use arrow::datatypes::{DataType, Field};
 
 use super::bytes::mix;
 use super::datetime::MomentPart;
-use super::encode::{micros_of, numbers_of, visit_text};
+use super::encode::{micros_of, visit_numbers, visit_text};
 use super::features::{Affine, Dictionary, FeatureColumn, FeatureRole, SourceFamily, TextHasher};
 use super::sql_type::sql_type_of;
 use crate::error::ModelError;
@@ -142,17 +142,27 @@ impl ColumnObserver {
     }
 
     fn observe_numbers(&mut self, values: &ArrayRef) -> Result<(), ModelError> {
-        for value in numbers_of(&self.name, values)? {
+        let (mut low, mut high, mut missing) = (self.low, self.high, 0);
+        let counts_distinct = self.may_be_identifier && self.integer;
+        let (mut first, mut varies) = (self.first, self.varies);
+        let distinct = &mut self.distinct;
+        visit_numbers(&self.name, values, |_, value| {
             if value.is_nan() {
-                self.missing += 1;
-                continue;
+                missing += 1;
+                return;
             }
             if value.is_finite() {
-                self.low = self.low.min(value);
-                self.high = self.high.max(value);
+                low = low.min(value);
+                high = high.max(value);
             }
-            self.note_value((value + 0.0).to_bits());
-        }
+            let bits = (value + 0.0).to_bits();
+            varies |= *first.get_or_insert(bits) != bits;
+            if counts_distinct {
+                distinct.insert(bits);
+            }
+        })?;
+        (self.low, self.high, self.first, self.varies) = (low, high, first, varies);
+        self.missing += missing;
         Ok(())
     }
 

@@ -110,7 +110,8 @@ pub fn artefact(grouped: bool) -> Vec<u8> {
     let north: Vec<u32> = all.iter().copied().filter(|row| row % 2 == 0).collect();
     let mut writer = ArtefactWriter::new(Cursor::new(Vec::new()), &shared).unwrap();
     if grouped {
-        let key = group_keys(&shared.keys, &[region.slice(0, 1)], 1).map(|mut keys| keys.remove(0));
+        let key = group_keys(&shared.keys, &[region.slice(0, 1)], 1)
+            .map(|keys| keys.to_array().value(0).to_vec());
         let own = fitted(matrix.clone(), &north);
         writer
             .group(key.unwrap(), 0.75, north.len() as u64, &own.to_bytes())

@@ -8,9 +8,12 @@ use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, FieldRef};
-use datafusion::logical_expr::{ColumnarValue, ReturnFieldArgs, Signature, Volatility};
+use datafusion::logical_expr::{ColumnarValue, ReturnFieldArgs, ScalarUDF, Signature, Volatility};
 use datafusion::scalar::ScalarValue;
 
+use super::predict::Predict;
+use super::predict_proba::PredictProba;
+use super::predict_struct::PredictStruct;
 use crate::error::ModelError;
 use crate::model::loaded::LoadedModel;
 use crate::model::registry::ModelSource;
@@ -40,6 +43,19 @@ impl Hash for Scoring {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.name.hash(state);
     }
+}
+
+/// Whether a call of this function with this first argument asks the models of many groups.
+pub fn asks_groups(function: &ScalarUDF, first: &ScalarValue) -> bool {
+    let function = function.inner();
+    let predict = function.downcast_ref::<Predict>().map(|own| &own.0);
+    let proba = || function.downcast_ref::<PredictProba>().map(|own| &own.0);
+    let record = || function.downcast_ref::<PredictStruct>().map(|own| &own.0);
+    let Some(scoring) = predict.or_else(proba).or_else(record) else {
+        return false;
+    };
+    let model = text_of(first).and_then(|id| scoring.source.loaded(&id).ok());
+    model.is_some_and(|model| model.is_grouped())
 }
 
 /// A call whose model is found and whose arguments are checked.

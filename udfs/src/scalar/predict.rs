@@ -19,7 +19,7 @@ use crate::model::registry::ModelSource;
 
 /// The function `predict`.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub struct Predict(Scoring);
+pub struct Predict(pub(super) Scoring);
 
 impl Predict {
     /// `predict` over the models of `source`.

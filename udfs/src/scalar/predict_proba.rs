@@ -16,7 +16,7 @@ use crate::model::registry::ModelSource;
 
 /// The function `predict_proba`.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub struct PredictProba(Scoring);
+pub struct PredictProba(pub(super) Scoring);
 
 impl PredictProba {
     /// `predict_proba` over the models of `source`.

@@ -20,7 +20,7 @@ use crate::model::registry::ModelSource;
 
 /// The function `predict_struct`.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub struct PredictStruct(Scoring);
+pub struct PredictStruct(pub(super) Scoring);
 
 impl PredictStruct {
     /// `predict_struct` over the models of `source`.

@@ -20,7 +20,9 @@ use datafusion::logical_expr::{
     Signature, Volatility,
 };
 
-use crate::fit::call_spec::{CallSpec, CheckedCall, TRAINING_FUNCTIONS};
+use tarn_gpu::device::DeviceChoice;
+
+use crate::fit::call_spec::{CallSpec, CheckedCall, Choice, TRAINING_FUNCTIONS};
 use crate::fit::error::TrainError;
 use crate::fit::group_rows::{item_field, plain_type};
 use crate::fit::seat::Seat;
@@ -98,6 +100,34 @@ impl Train {
             call: Some(Arc::new(Call { spec, checked })),
             ..self.clone()
         })
+    }
+
+    /// The fits of a call, where they would run now and what is fitted, for EXPLAIN.
+    pub fn explained(&self) -> String {
+        let Some(call) = &self.call else {
+            return String::new();
+        };
+        let checked = &call.checked;
+        let (fits, settings) = match &checked.choice {
+            Choice::Named(candidate) => ("1".to_string(), candidate.parameters()),
+            Choice::Search { folds, families } => {
+                let names: Vec<&str> = families.iter().map(|family| family.name()).collect();
+                let settings = format!("algorithms = {}", names.join(" "));
+                (format!("{folds} for each candidate and 1"), settings)
+            }
+        };
+        let device = match self.seat.queue.gpu(checked.device) {
+            Ok(Some(gpu)) if checked.device == DeviceChoice::Auto => {
+                format!("cpu or {}, by the estimate of its fits", gpu.name())
+            }
+            Ok(Some(gpu)) => gpu.name().to_string(),
+            Ok(None) => "cpu".to_string(),
+            Err(error) => error.to_string(),
+        };
+        format!(
+            "{}: fits per group={fits}, device={device}, {settings}",
+            self.name
+        )
     }
 
     fn bound(&self) -> Result<&Call> {
