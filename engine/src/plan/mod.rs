@@ -32,6 +32,7 @@ pub mod time_operators;
 pub mod time_syntax;
 pub mod training_calls;
 pub mod training_exec;
+pub mod values_lists;
 pub mod wide_scoring;
 mod witness;
 
@@ -184,6 +185,7 @@ impl<'a> Planner<'a> {
             array_syntax::normalise(&mut statement);
             set_functions::normalise(&mut statement)?;
             syntax::normalise(&mut statement)?;
+            values_lists::normalise(&mut statement);
         }
         self.bind_calls(&mut statement)?;
         let files = files::take_calls(&mut statement)?;

@@ -17,8 +17,10 @@ use datafusion::physical_plan::coalesce_batches::CoalesceBatchesExec;
 use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
 use tarn_udfs::scalar::call::asks_groups;
 
-/// Rows of a batch that many groups score.
-const BATCH_ROWS: usize = 65_536;
+/// Rows of a batch for each group: enough to evaluate a model's trees for many rows side by side.
+const GROUP_ROWS: usize = 256;
+/// Fewest and most rows of such a batch.
+const BATCH_ROWS: (usize, usize) = (8_192, 524_288);
 
 /// Widens the batches below calls on models with groups.
 #[derive(Debug)]
@@ -35,12 +37,14 @@ impl PhysicalOptimizerRule for WideScoring {
             let [child] = children.as_slice() else {
                 return Ok(Transformed::no(node));
             };
-            if !scores_groups(&node)? {
+            let groups = groups_asked(&node)?;
+            if groups == 0 {
                 return Ok(Transformed::no(node));
             }
+            let rows = (groups * GROUP_ROWS).clamp(BATCH_ROWS.0, BATCH_ROWS.1);
             // DataFusion's own operators combine their batches themselves, to its one size.
             #[expect(deprecated)]
-            let wide = CoalesceBatchesExec::new(Arc::clone(child), BATCH_ROWS);
+            let wide = CoalesceBatchesExec::new(Arc::clone(child), rows);
             let anew = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
             let node = Arc::clone(&node).replace_children(vec![Arc::new(wide)], anew)?;
             Ok(Transformed::yes(node))
@@ -57,25 +61,26 @@ impl PhysicalOptimizerRule for WideScoring {
     }
 }
 
-fn scores_groups(node: &Arc<dyn ExecutionPlan>) -> Result<bool> {
-    let mut found = false;
+/// Most groups that a call in this node asks.
+fn groups_asked(node: &Arc<dyn ExecutionPlan>) -> Result<usize> {
+    let mut most = 0;
     node.apply_expressions(&mut |expression| {
         expression.apply(|part| {
-            found |= is_grouped_call(part);
+            most = most.max(groups_of_call(part));
             Ok(TreeNodeRecursion::Continue)
         })
     })?;
-    Ok(found)
+    Ok(most)
 }
 
-fn is_grouped_call(expression: &Arc<dyn PhysicalExpr>) -> bool {
+fn groups_of_call(expression: &Arc<dyn PhysicalExpr>) -> usize {
     let Some(call) = expression.downcast_ref::<ScalarFunctionExpr>() else {
-        return false;
+        return 0;
     };
     let first: Option<&ScalarValue> = call
         .args()
         .first()
         .and_then(|first| first.downcast_ref::<Literal>())
         .map(Literal::value);
-    first.is_some_and(|first| asks_groups(call.fun(), first))
+    first.map_or(0, |first| asks_groups(call.fun(), first))
 }

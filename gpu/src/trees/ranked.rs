@@ -8,6 +8,7 @@
 //! choosing bottom-up replaces its bit vectors, so that a tree may have 256 leaves. Scores are added in the order of the
 //! trees, so a walk gives the same bits.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::model::{Node, TreesModel};
@@ -78,8 +79,21 @@ pub(crate) struct Ranked {
 }
 
 /// The prepared form of a model, made when it is first worth it. Not part of what the model is: all are equal.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Prepared(OnceLock<Option<Arc<Ranked>>>);
+#[derive(Debug, Default)]
+pub(crate) struct Prepared {
+    ranked: OnceLock<Option<Arc<Ranked>>>,
+    /// Rows that were walked so far: many small calls are worth it too.
+    walked: AtomicUsize,
+}
+
+impl Clone for Prepared {
+    fn clone(&self) -> Self {
+        Self {
+            ranked: self.ranked.clone(),
+            walked: AtomicUsize::new(0),
+        }
+    }
+}
 
 impl PartialEq for Prepared {
     fn eq(&self, _: &Self) -> bool {
@@ -94,10 +108,13 @@ impl Prepared {
             return None;
         }
         // Preparing costs as much as walking about one row per sixteen nodes.
-        if self.0.get().is_none() && rows < ROWS_MIN.max(model.nodes.len() / 16) {
-            return None;
+        if self.ranked.get().is_none() {
+            let walked = rows + self.walked.fetch_add(rows, Ordering::Relaxed);
+            if walked < ROWS_MIN.max(model.nodes.len() / 16) {
+                return None;
+            }
         }
-        self.0
+        self.ranked
             .get_or_init(|| Ranked::new(model).map(Arc::new))
             .as_deref()
     }

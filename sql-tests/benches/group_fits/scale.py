@@ -23,7 +23,7 @@ def fill(connection, name, groups, rows, columns):
     label = " + ".join(f"sin(x{place} * (1 + g % {place + 1}))" for place in range(1, 5))
     connection.execute(
         f"CREATE TABLE {name} AS SELECT *, {label} + 0.1 * sin(i * 91.7) AS y FROM"
-        f" (SELECT i, (i * 7919) % {groups} AS g, {numbers} FROM generate_series(1, {groups * rows}) AS s(i)) q"
+        f" (SELECT i, (i::bigint * 7919) % {groups} AS g, {numbers} FROM generate_series(1, {groups * rows}) AS s(i)) q"
     )
     return ", ".join(f"x{place}" for place in range(1, columns + 1))
 

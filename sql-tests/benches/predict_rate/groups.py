@@ -33,7 +33,7 @@ def main():
         target = " + ".join(f"sin({name} * {place})" for place, name in enumerate(columns, 1))
         connection.execute(
             f"CREATE TABLE numbers AS SELECT *, {target} + g % 7 AS y FROM"
-            f" (SELECT (i * 7919) % {options.groups} AS g, {made} FROM generate_series(1, {options.rows}) AS s(i)) q"
+            f" (SELECT (i::bigint * 7919) % {options.groups} AS g, {made} FROM generate_series(1, {options.rows}) AS s(i)) q"
         )
         settings = "trees (rounds = 100, max_leaves = 31, min_rows = 5)"
         some = f"SELECT * FROM numbers LIMIT {min(options.rows, 400 * options.groups)}"

@@ -24,11 +24,12 @@ pub type FoundDevice = Result<Option<Device>, DeviceError>;
 /// One pause of a fit that steps aside.
 const STEP_ASIDE: Duration = Duration::from_millis(1);
 /// Most pauses in a row.
-const STEP_ASIDE_MAX: u32 = 4;
+const STEP_ASIDE_MAX: u32 = 2;
 /// Pieces of work for each thread after which another statement may have its turn.
 const PORTION_PIECES: usize = 64;
-/// Work between two steps aside: under load training takes up to twice as long, and never stands still.
-const WORK_MIN: Duration = Duration::from_millis(4);
+/// Work between two steps aside: a statement that arrives waits no longer than that, and under load training takes up to
+/// three times as long, but never stands still.
+const WORK_MIN: Duration = Duration::from_millis(1);
 /// How often a waiting statement looks at its cancel token.
 const CANCEL_POLL: Duration = Duration::from_millis(50);
 

@@ -158,7 +158,8 @@ impl TrainedModel {
 
     /// Bytes of memory that the model holds, roughly.
     pub fn memory_bytes(&self) -> usize {
-        self.stored_bytes + 256 * (1 + self.members.len())
+        // Once as it is stored, and once as it is prepared for scoring many rows.
+        2 * self.stored_bytes + 256 * (1 + self.members.len())
     }
 
     /// The stored form.

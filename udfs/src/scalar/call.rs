@@ -45,17 +45,17 @@ impl Hash for Scoring {
     }
 }
 
-/// Whether a call of this function with this first argument asks the models of many groups.
-pub fn asks_groups(function: &ScalarUDF, first: &ScalarValue) -> bool {
+/// How many groups' models a call of this function with this first argument asks; 0 when it asks no model with groups.
+pub fn asks_groups(function: &ScalarUDF, first: &ScalarValue) -> usize {
     let function = function.inner();
     let predict = function.downcast_ref::<Predict>().map(|own| &own.0);
     let proba = || function.downcast_ref::<PredictProba>().map(|own| &own.0);
     let record = || function.downcast_ref::<PredictStruct>().map(|own| &own.0);
     let Some(scoring) = predict.or_else(proba).or_else(record) else {
-        return false;
+        return 0;
     };
     let model = text_of(first).and_then(|id| scoring.source.loaded(&id).ok());
-    model.is_some_and(|model| model.is_grouped())
+    model.map_or(0, |model| model.group_count())
 }
 
 /// A call whose model is found and whose arguments are checked.
