@@ -92,21 +92,8 @@ pub fn train(
         features: prepared.profile.features.clone(),
         key_features: prepared.profile.key_features.clone(),
     };
+    let (parent, importance) = fit_parent(&training, &problem, &decided, &shared)?;
     let outcome = &decided.outcome;
-    let refitted = refit(
-        training.workshop,
-        &problem,
-        &outcome.winners,
-        &refit_rows(&problem, outcome.refit_rows_max, training.spec.seed()),
-        training.spec.seed(),
-    )?;
-    let importance = source_importance(
-        &[&shared.features, &shared.key_features],
-        &refitted.importance,
-    );
-    let calibrated = outcome.calibrated.as_ref();
-    let calibration = calibrated.and_then(|calibrated| calibrated.calibration.clone());
-    let parent = TrainedModel::new(refitted.members, Vec::new(), calibration);
     let metrics = reported(&problem, &outcome.judged, outcome.calibrated.as_ref());
     let file = BufWriter::new(File::create(&training.context.artefact_path)?);
     let mut writer = ArtefactWriter::new(file, &shared)?;
@@ -135,6 +122,24 @@ pub fn train(
     };
     let signature = Signature::of(&shared.label, &shared.keys, &shared.features);
     told.trained(importance, &written.rows, signature, artefact_bytes)
+}
+
+/// The model for all rows, and what its columns count for.
+fn fit_parent(
+    training: &Training<'_>,
+    problem: &Problem,
+    decided: &Decided,
+    shared: &Shared,
+) -> Result<(TrainedModel, Vec<(String, f64)>), TrainError> {
+    let (outcome, seed) = (&decided.outcome, training.spec.seed());
+    let rows = refit_rows(problem, outcome.refit_rows_max, seed);
+    let refitted = refit(training.workshop, problem, &outcome.winners, &rows, seed)?;
+    let sources = [&shared.features, &shared.key_features];
+    let importance = source_importance(&sources, &refitted.importance);
+    let calibrated = outcome.calibrated.as_ref();
+    let calibration = calibrated.and_then(|calibrated| calibrated.calibration.clone());
+    let parent = TrainedModel::new(refitted.members, Vec::new(), calibration);
+    Ok((parent, importance))
 }
 
 /// The groups that choose, when there are too many rows for all of them.
@@ -441,9 +446,10 @@ impl Grouping<'_> {
             .map(|(group, answer)| self.row_of(group, answer.as_ref()))
             .collect();
         if recipe.kappa.is_none() {
-            let reason = "the model for all rows answers better".to_owned();
-            rows.iter_mut()
-                .for_each(|row| row.reason = row.reason.take().or_else(|| Some(reason.clone())));
+            let reason = || Some("the model for all rows answers better".to_owned());
+            for row in &mut rows {
+                row.reason = row.reason.take().or_else(reason);
+            }
             return Ok(Written { rows, keys });
         }
         let split = self.problem.split_rows(self.training.spec.seed());

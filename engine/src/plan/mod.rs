@@ -173,6 +173,7 @@ impl<'a> Planner<'a> {
         parameters: &[Option<FieldRef>],
         columns: Option<DFSchema>,
     ) -> Result<LogicalPlan, PgError> {
+        values_lists::normalise(&mut statement);
         time_syntax::normalise(&mut statement)?;
         text_syntax::normalise(&mut statement)?;
         let is_catalog_query = query_rewrite::is_catalog_query(&statement);
@@ -185,7 +186,6 @@ impl<'a> Planner<'a> {
             array_syntax::normalise(&mut statement);
             set_functions::normalise(&mut statement)?;
             syntax::normalise(&mut statement)?;
-            values_lists::normalise(&mut statement);
         }
         self.bind_calls(&mut statement)?;
         let files = files::take_calls(&mut statement)?;

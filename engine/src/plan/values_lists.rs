@@ -74,7 +74,10 @@ fn takes(expr: &Expr, target: PgType) -> bool {
     match value {
         Value::Null | Value::SingleQuotedString(_) => true,
         Value::Number(digits, _) => {
-            let is_whole = digits.to_string().bytes().all(|digit| digit.is_ascii_digit());
+            let is_whole = digits
+                .to_string()
+                .bytes()
+                .all(|digit| digit.is_ascii_digit());
             match target.oid {
                 oid::FLOAT4 | oid::FLOAT8 => true,
                 oid::NUMERIC => target.typmod < 0,
