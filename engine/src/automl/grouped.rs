@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tarn_gpu::error::GpuError;
 use tarn_gpu::fit::{Fit, FitOutcome};
+use tarn_gpu::model::Model;
 use tarn_udfs::fit::queue::{Finished, FitLimits};
 use tarn_udfs::model::artefact::{ArtefactWriter, Shared};
 use tarn_udfs::model::signature::Signature;
@@ -51,6 +52,16 @@ pub(super) struct Recipe {
 }
 
 impl Recipe {
+    /// A group's fit as a model.
+    fn model(&self, learner: Model) -> TrainedModel {
+        let member = Member {
+            weight: 1.0,
+            target: target_of(&self.candidate),
+            learner,
+        };
+        TrainedModel::new(vec![member], Vec::new(), None)
+    }
+
     fn own_weight(&self, rows: usize) -> f64 {
         self.kappa
             .map_or(0.0, |kappa| rows as f64 / (rows as f64 + kappa))
@@ -475,18 +486,8 @@ impl Grouping<'_> {
                 match model {
                     Ok(learner) => {
                         let weight = recipe.own_weight(row.rows as usize);
-                        let member = Member {
-                            weight: 1.0,
-                            target: target_of(&recipe.candidate),
-                            learner,
-                        };
-                        let model = TrainedModel::new(vec![member], Vec::new(), None);
-                        writer.group(
-                            self.groups[group].key.clone(),
-                            weight,
-                            row.rows as u64,
-                            &model.to_bytes(),
-                        )?;
+                        let (key, model) = (&self.groups[group].key, recipe.model(learner));
+                        writer.group(key.clone(), weight, row.rows as u64, &model.to_bytes())?;
                         row.status = "trained";
                         row.algorithm = Some(recipe.candidate.family().name());
                         row.own_weight = weight;

@@ -202,6 +202,103 @@ mod avx512 {
         _mm512_max_ps(_mm512_sub_ps(magnitude, l1), _mm512_setzero_ps())
     }
 
+    /// The node's constants, in every lane.
+    #[derive(Clone, Copy)]
+    struct Node {
+        g: __m512i,
+        h: __m512i,
+        below: __m512i,
+        l1: __m512,
+        factor: __m512,
+        shift: __m512,
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+    #[inline]
+    fn node(t: &ScanTotals) -> Node {
+        Node {
+            g: _mm512_set1_epi32(t.g),
+            h: _mm512_set1_epi32(t.h),
+            below: _mm512_set1_epi32(t.floor - 1),
+            l1: _mm512_set1_ps(t.l1 / GRADIENT_UNIT),
+            factor: _mm512_set1_ps(t.h_factor),
+            shift: _mm512_set1_ps(t.h_shift),
+        }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+    #[inline]
+    fn weight<const PLAIN: bool>(node: &Node, h: __m512i) -> __m512 {
+        let scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(h), node.factor);
+        if PLAIN {
+            scaled
+        } else {
+            _mm512_add_ps(scaled, node.shift)
+        }
+    }
+
+    /// Gains of left sides with these gradients and hessians.
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+    #[inline]
+    fn gain<const L1: bool, const PLAIN: bool>(
+        node: &Node,
+        gl: __m512i,
+        (hl, hr): (__m512i, __m512i),
+    ) -> __m512 {
+        let gr = _mm512_sub_epi32(node.g, gl);
+        let (a, b) = (shrunk::<L1>(gl, node.l1), shrunk::<L1>(gr, node.l1));
+        let (wl, wr) = (weight::<PLAIN>(node, hl), weight::<PLAIN>(node, hr));
+        let num = _mm512_add_ps(
+            _mm512_mul_ps(_mm512_mul_ps(a, a), wr),
+            _mm512_mul_ps(_mm512_mul_ps(b, b), wl),
+        );
+        _mm512_div_ps(num, _mm512_mul_ps(wl, wr))
+    }
+
+    /// What was best before, in both halves.
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+    #[inline]
+    fn held(best: &Best) -> (__m512, __m512i) {
+        // SAFETY: both arrays are eight numbers long.
+        let (gain, candidate) = unsafe {
+            (
+                _mm256_loadu_ps(best.gain.as_ptr()),
+                _mm256_loadu_si256(best.candidate.as_ptr().cast()),
+            )
+        };
+        let gain = _mm512_div_ps(_mm512_broadcast_f32x8(gain), _mm512_set1_ps(GAIN_UNIT));
+        (gain, _mm512_broadcast_i32x8(candidate))
+    }
+
+    /// The better half of each lane; among equals the earlier candidate.
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+    #[inline]
+    fn keep(top: __m512, chosen: __m512i, best: &mut Best) {
+        let top = _mm512_mul_ps(top, _mm512_set1_ps(GAIN_UNIT));
+        let (gain, late_gain) = (
+            _mm512_castps512_ps256(top),
+            _mm512_extractf32x8_ps::<1>(top),
+        );
+        let (number, late) = (
+            _mm512_castsi512_si256(chosen),
+            _mm512_extracti32x8_epi32::<1>(chosen),
+        );
+        let equal = _mm256_cmp_ps_mask::<_CMP_EQ_OQ>(late_gain, gain);
+        let wins = _mm256_cmp_ps_mask::<_CMP_GT_OQ>(late_gain, gain)
+            | _mm256_mask_cmpgt_epi32_mask(equal, number, late);
+        // SAFETY: both arrays are eight numbers long.
+        unsafe {
+            _mm256_storeu_ps(
+                best.gain.as_mut_ptr(),
+                _mm256_mask_mov_ps(gain, wins, late_gain),
+            );
+            _mm256_storeu_si256(
+                best.candidate.as_mut_ptr().cast(),
+                _mm256_mask_mov_epi32(number, wins, late),
+            );
+        }
+    }
+
     /// Two lines at a time, one in each half of a vector. `PLAIN` promises that `h_shift` is 0.
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
     pub(super) fn scan<const L1: bool, const PLAIN: bool>(
@@ -223,30 +320,8 @@ mod avx512 {
         };
         let uppers = _mm512_set_epi32(31, 29, 27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
         let lowers = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
-        let (g, h) = (_mm512_set1_epi32(t.g), _mm512_set1_epi32(t.h));
-        let below = _mm512_set1_epi32(t.floor - 1);
-        let (l1, factor, shift) = (
-            _mm512_set1_ps(t.l1 / GRADIENT_UNIT),
-            _mm512_set1_ps(t.h_factor),
-            _mm512_set1_ps(t.h_shift),
-        );
-        let weight = |h: __m512i| {
-            let scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(h), factor);
-            if PLAIN {
-                scaled
-            } else {
-                _mm512_add_ps(scaled, shift)
-            }
-        };
-        // SAFETY: both arrays are eight numbers long.
-        let (held, held_by) = unsafe {
-            (
-                _mm256_loadu_ps(best.gain.as_ptr()),
-                _mm256_loadu_si256(best.candidate.as_ptr().cast()),
-            )
-        };
-        let mut top = _mm512_div_ps(_mm512_broadcast_f32x8(held), _mm512_set1_ps(GAIN_UNIT));
-        let mut chosen = _mm512_broadcast_i32x8(held_by);
+        let node = node(t);
+        let (mut top, mut chosen) = held(best);
         let number = first as i32 + start;
         let next = number + 1;
         let mut candidate = _mm512_set_epi32(
@@ -257,19 +332,12 @@ mod avx512 {
         let mut judge = |early: __m512i, late: __m512i, halves: __mmask16| {
             let gl = _mm512_permutex2var_epi32(early, uppers, late);
             let hl = _mm512_permutex2var_epi32(early, lowers, late);
-            let hr = _mm512_sub_epi32(h, hl);
-            let allowed = _mm512_mask_cmpgt_epi32_mask(halves, hl, below);
-            let allowed = _mm512_mask_cmpgt_epi32_mask(allowed, hr, below);
+            let hr = _mm512_sub_epi32(node.h, hl);
+            let allowed = _mm512_mask_cmpgt_epi32_mask(halves, hl, node.below);
+            let allowed = _mm512_mask_cmpgt_epi32_mask(allowed, hr, node.below);
             // Near both ends of a small node no cut leaves enough rows on either side.
             if allowed != 0 {
-                let gr = _mm512_sub_epi32(g, gl);
-                let (a, b) = (shrunk::<L1>(gl, l1), shrunk::<L1>(gr, l1));
-                let (wl, wr) = (weight(hl), weight(hr));
-                let num = _mm512_add_ps(
-                    _mm512_mul_ps(_mm512_mul_ps(a, a), wr),
-                    _mm512_mul_ps(_mm512_mul_ps(b, b), wl),
-                );
-                let gain = _mm512_div_ps(num, _mm512_mul_ps(wl, wr));
+                let gain = gain::<L1, PLAIN>(&node, gl, (hl, hr));
                 let better = _mm512_mask_cmp_ps_mask::<_CMP_GT_OQ>(allowed, gain, top);
                 top = _mm512_mask_mov_ps(top, better, gain);
                 chosen = _mm512_mask_mov_epi32(chosen, better, candidate);
@@ -296,30 +364,7 @@ mod avx512 {
             let early = _mm512_add_epi64(before, load(last));
             judge(early, early, 0x00ff);
         }
-        // The better half of each lane; among equals the earlier candidate.
-        let top = _mm512_mul_ps(top, _mm512_set1_ps(GAIN_UNIT));
-        let (gain, late_gain) = (
-            _mm512_castps512_ps256(top),
-            _mm512_extractf32x8_ps::<1>(top),
-        );
-        let (number, late) = (
-            _mm512_castsi512_si256(chosen),
-            _mm512_extracti32x8_epi32::<1>(chosen),
-        );
-        let equal = _mm256_cmp_ps_mask::<_CMP_EQ_OQ>(late_gain, gain);
-        let wins = _mm256_cmp_ps_mask::<_CMP_GT_OQ>(late_gain, gain)
-            | _mm256_mask_cmpgt_epi32_mask(equal, number, late);
-        // SAFETY: both arrays are eight numbers long.
-        unsafe {
-            _mm256_storeu_ps(
-                best.gain.as_mut_ptr(),
-                _mm256_mask_mov_ps(gain, wins, late_gain),
-            );
-            _mm256_storeu_si256(
-                best.candidate.as_mut_ptr().cast(),
-                _mm256_mask_mov_epi32(number, wins, late),
-            );
-        }
+        keep(top, chosen, best);
     }
 }
 
@@ -430,6 +475,13 @@ mod avx2 {
             top = _mm256_max_ps(gain, top);
             chosen = _mm256_blendv_ps(chosen, _mm256_castsi256_ps(tried), better);
         }
+        keep(top, chosen, best);
+    }
+
+    /// Puts the lanes back in their order.
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn keep(top: __m256, chosen: __m256, best: &mut Best) {
         let (mut gains, mut candidates) = ([0.0f32; LANES], [0i32; LANES]);
         // SAFETY: both arrays are one vector long.
         unsafe {
