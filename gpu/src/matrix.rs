@@ -182,7 +182,19 @@ impl Dataset {
     /// Rows of positive weight ordered by content hash, so that every later sum is over the same sequence whatever
     /// order the rows arrived in.
     pub(crate) fn canonical_rows(&self, rows: &[u32]) -> Result<Vec<u32>, DataError> {
-        let mut kept = Vec::with_capacity(rows.len());
+        let mut kept = Vec::new();
+        self.append_canonical_rows(rows, &mut kept)?;
+        Ok(kept)
+    }
+
+    /// As [`Dataset::canonical_rows`], behind the rows that `kept` holds.
+    pub(crate) fn append_canonical_rows(
+        &self,
+        rows: &[u32],
+        kept: &mut Vec<u32>,
+    ) -> Result<(), DataError> {
+        let first = kept.len();
+        kept.reserve(rows.len());
         for &row in rows {
             if row as usize >= self.rows() {
                 return Err(DataError::RowOutOfRange {
@@ -195,10 +207,12 @@ impl Dataset {
             }
         }
         let key = |row: &u32| self.row_keys[*row as usize];
-        if !kept.is_sorted_by_key(key) {
-            kept.sort_by_key(key);
+        let added = &mut kept[first..];
+        if !added.is_sorted_by_key(key) {
+            // Rows with equal keys have equal content, so their positions only make the sort repeatable.
+            added.sort_unstable_by_key(|row| (key(row), *row));
         }
-        Ok(kept)
+        Ok(())
     }
 }
 

@@ -22,6 +22,7 @@ pub struct LinearFit {
 /// Working memory of fits, kept by each worker from one fit to the next.
 #[derive(Debug, Default)]
 pub struct LinearScratch {
+    rows: Vec<u32>,
     cells: Vec<f64>,
     labels: Vec<f64>,
     weights: Vec<f64>,
@@ -43,14 +44,10 @@ pub fn fit(
     control: &Control,
     scratch: &mut LinearScratch,
 ) -> Result<LinearFit, GpuError> {
-    if data.task() != Task::Regression {
-        return Err(DataError::WrongTask {
-            learner: "linear",
-            task: "classes, it needs numbers",
-        }
-        .into());
-    }
-    let train = data.canonical_rows(rows.train)?;
+    check_task(data)?;
+    let mut train = std::mem::take(&mut scratch.rows);
+    train.clear();
+    data.append_canonical_rows(rows.train, &mut train)?;
     if train.is_empty() {
         return Err(DataError::NoRows.into());
     }
@@ -60,6 +57,7 @@ pub fn fit(
         rounds_max: 2,
     })?;
     let LinearScratch {
+        rows: rows_room,
         cells,
         labels,
         weights,
@@ -100,10 +98,21 @@ pub fn fit(
     });
     let coefficients: Vec<f64> = b.iter().map(|b| b * target.deviation).collect();
     let intercept = target.mean - offset * target.deviation;
+    *rows_room = train;
     Ok(LinearFit {
         model: LinearModel::new(design, coefficients, intercept, inference.flatten()),
         iterations,
     })
+}
+
+fn check_task(data: &Dataset) -> Result<(), DataError> {
+    match data.task() {
+        Task::Regression => Ok(()),
+        Task::Classification { .. } => Err(DataError::WrongTask {
+            learner: "linear",
+            task: "classes, it needs numbers",
+        }),
+    }
 }
 
 /// Standard errors in units of the label, from the weighted sum of squared residuals of the standardised label.

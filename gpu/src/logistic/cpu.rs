@@ -31,6 +31,7 @@ pub struct LogisticFit {
 /// Working memory of fits, kept by each worker from one fit to the next.
 #[derive(Debug, Default)]
 pub struct LogisticScratch {
+    rows: Vec<u32>,
     cells: Vec<f64>,
     labels: Vec<f64>,
     weights: Vec<f64>,
@@ -72,7 +73,9 @@ pub fn fit(
         }
         .into());
     };
-    let train = data.canonical_rows(rows.train)?;
+    let mut train = std::mem::take(&mut scratch.rows);
+    train.clear();
+    data.append_canonical_rows(rows.train, &mut train)?;
     if train.is_empty() {
         return Err(DataError::NoRows.into());
     }
@@ -83,7 +86,7 @@ pub fn fit(
     let learned = newton.run(&rows, control);
     let inference = newton.infer(&rows);
     let (coefficients, intercepts) = (newton.coefficients, newton.intercepts);
-    scratch.cells = cells;
+    (scratch.cells, scratch.rows) = (cells, train);
     let train_loss = learned?;
     let iterations = train_loss.len() as u32;
     let model = LogisticModel {

@@ -2,17 +2,18 @@
 //! sums, new scores; held-out rows get their scores along the way and decide when to stop.
 
 use super::bins::Grid;
-use super::encode::{EncodeInput, Encoded, encode};
+use super::encode::{EncodeInput, EncodeRoom, Encoded, encode_in};
 use super::grow::{Grower, Leaf, TreeRules};
 use super::histogram::{Quantiser, pack_pair, pack_unit};
 use super::model::TreesModel;
-use super::objective;
+use super::objective::{self, Targets};
 use super::options::{CheckedTreesOptions, Mode, Objective};
+use super::pieces::{each_piece, magnitudes, poisson_count};
 use super::record::Recorder;
 use super::rules::{columns_wanted, order, softmax_factor};
-use super::sides::{Plan, SideRows, canonical};
+use super::sides::{Plan, SideRows, canonical_in};
 use super::split::{SplitRules, leaf_value};
-use super::sums::{LeafScale, sum_listed, sum_pairs};
+use super::sums::LeafScale;
 use crate::control::{Control, Progress};
 use crate::error::GpuError;
 use crate::instructions::Instructions;
@@ -22,9 +23,14 @@ use crate::random::{Stream, draw, unit};
 
 /// Rows × features above which one fit may use every thread of its pool.
 const PARALLEL_CELLS_MIN: usize = 400_000;
+
 /// Working memory of fits, kept by each worker from one fit to the next.
 #[derive(Debug, Default)]
 pub struct TreesScratch {
+    rows: Vec<u32>,
+    encode: EncodeRoom,
+    train: SideRows,
+    valid: SideRows,
     grower: Grower,
     subset: Grid,
     gradients: Vec<f64>,
@@ -88,7 +94,8 @@ pub(crate) fn fit_with(
     parallel: bool,
 ) -> Result<TreesFit, GpuError> {
     let plan = Plan::new(data, options)?;
-    let (all, train_rows) = canonical(data, rows, plan.objective)?;
+    let mut all = std::mem::take(&mut scratch.rows);
+    let train_rows = canonical_in(data, rows, plan.objective, &mut all)?;
     let parallel = parallel && all.len() * data.features().columns().len() >= PARALLEL_CELLS_MIN;
     control.checkpoint(Progress {
         rounds_done: 0,
@@ -102,12 +109,15 @@ pub(crate) fn fit_with(
         seed,
         parallel,
     };
-    let encoded = encode(&input)?;
+    let mut encoded = encode_in(&input, &mut scratch.encode)?;
     let mut run = Run::new(
         data, &all, train_rows, options, plan, seed, set, parallel, &encoded, scratch,
     );
     run.rounds(control)?;
-    Ok(run.finish(data))
+    let fitted = run.finish(data);
+    scratch.encode.bins = std::mem::take(&mut encoded.grid.bins);
+    scratch.rows = all;
+    Ok(fitted)
 }
 
 /// One fit under way.
@@ -146,8 +156,10 @@ impl<'a> Run<'a> {
         encoded: &'a Encoded,
         scratch: &'a mut TreesScratch,
     ) -> Self {
-        let mut train = SideRows::new(data, &all[..train_rows], &plan);
-        let mut valid = SideRows::new(data, &all[train_rows..], &plan);
+        let mut train = std::mem::take(&mut scratch.train);
+        let mut valid = std::mem::take(&mut scratch.valid);
+        train.fill(data, &all[..train_rows], &plan);
+        valid.fill(data, &all[train_rows..], &plan);
         let base: Vec<f64> = if plan.indicator(0).is_some() {
             (0..plan.outputs)
                 .flat_map(|k| objective::starting_scores(plan.objective, 1, train.targets(k)))
@@ -330,15 +342,16 @@ impl<'a> Run<'a> {
         };
         let targets = self.train.targets(output);
         let (g, h) = (&mut gradients[..rows], &mut hessians[..rows]);
-        objective::gradients(
-            self.set,
-            self.plan.objective,
-            (output, softmax_factor),
-            targets,
-            scores,
-            g,
-            h,
-        );
+        each_piece(self.parallel, g, h, |first, g, h| {
+            let span = first..first + g.len();
+            let targets = Targets {
+                labels: &targets.labels[span.clone()],
+                weights: targets.weights.map(|weights| &weights[span.clone()]),
+            };
+            let output = (output, softmax_factor);
+            let scores = &scores[span];
+            objective::gradients(self.set, self.plan.objective, output, targets, scores, g, h);
+        });
         if bootstraps {
             let weighted = targets.weights.is_some();
             for ((g, h), &count) in g.iter_mut().zip(h.iter_mut()).zip(counts.iter()) {
@@ -363,11 +376,13 @@ impl<'a> Run<'a> {
             return None;
         }
         let scales = Quantiser::new(g_sum, if units { None } else { Some(h_sum) });
-        if units {
-            pack_unit(self.set, g, scales.gradient_scale, &mut packed[..rows]);
-        } else {
-            pack_pair(self.set, g, h, scales, &mut packed[..rows]);
-        }
+        each_piece(self.parallel, g, &mut packed[..rows], |first, g, packed| {
+            if units {
+                pack_unit(self.set, g, scales.gradient_scale, packed);
+            } else {
+                pack_pair(self.set, g, &h[first..first + g.len()], scales, packed);
+            }
+        });
         Some(scales)
     }
 
@@ -536,6 +551,8 @@ impl<'a> Run<'a> {
 
     fn finish(mut self, data: &Dataset) -> TreesFit {
         self.recorder.truncate(self.rounds_kept * self.plan.outputs);
+        self.scratch.train = self.train;
+        self.scratch.valid = self.valid;
         let model = self
             .recorder
             .model(data, &self.plan, self.base, self.encoded);
@@ -546,30 +563,4 @@ impl<'a> Run<'a> {
             valid_loss: self.valid_loss,
         }
     }
-}
-
-/// Sums of |gradient| and hessian over the rows of the sample.
-fn magnitudes(g: &[f64], h: &[f64], bag: &[u32], units: bool) -> (f64, f64) {
-    let whole = bag.len() == g.len();
-    let sum = |values: &[f64]| {
-        if whole {
-            sum_pairs(values, values, |value, _| value.abs())
-        } else {
-            sum_listed(bag, |row| values[row].abs())
-        }
-    };
-    (sum(g), if units { bag.len() as f64 } else { sum(h) })
-}
-
-/// Poisson(1) by inversion of its distribution function.
-fn poisson_count(u: f64) -> f64 {
-    let mut probability = (-1.0f64).exp();
-    let mut below = probability;
-    let mut count = 0.0;
-    while u >= below && count < 12.0 {
-        count += 1.0;
-        probability /= count;
-        below += probability;
-    }
-    count
 }

@@ -1,6 +1,8 @@
 //! How do columns become the binned features of one fit? Cuts, levels and category statistics come from the training
 //! rows alone; held-out rows are binned with them.
 
+use std::borrow::Cow;
+
 use rayon::prelude::{
     IndexedParallelIterator, IntoParallelIterator, ParallelIterator, ParallelSliceMut,
 };
@@ -47,8 +49,21 @@ pub(crate) struct EncodeInput<'a> {
     pub(crate) parallel: bool,
 }
 
+/// Memory that encoding keeps from fit to fit.
+#[derive(Debug, Default)]
+pub(crate) struct EncodeRoom {
+    /// The bins of the grid; a fit gives them back when it is done with them.
+    pub(crate) bins: Vec<u64>,
+    keys: Vec<u32>,
+}
+
 /// Bins all columns that vary.
 pub(crate) fn encode(input: &EncodeInput) -> Result<Encoded, DataError> {
+    encode_in(input, &mut EncodeRoom::default())
+}
+
+/// As [`encode`], in memory that is kept.
+pub(crate) fn encode_in(input: &EncodeInput, room: &mut EncodeRoom) -> Result<Encoded, DataError> {
     let columns = input.data.features().columns();
     check_count(columns.len())?;
     let sample = cut_sample(input);
@@ -56,31 +71,27 @@ pub(crate) fn encode(input: &EncodeInput) -> Result<Encoded, DataError> {
         0 => adaptive_bins(input.train_rows),
         bins => bins as usize,
     };
-    let numeric = |column: usize, values: &[f32]| {
+    let numeric = |column: usize, values: &[f32], keys: &mut Vec<u32>| {
         let known = sample
             .iter()
             .map(|&row| values[row as usize])
             .filter(|value| !value.is_nan());
-        let cuts = find_cuts(
-            known,
-            &mut Vec::with_capacity(sample.len()),
-            bins_max,
-            input.options.min_bin_rows as usize,
-        );
+        let cuts = find_cuts(known, keys, bins_max, input.options.min_bin_rows as usize);
         ordered_feature(
             Source::Column(column as u32),
             cuts,
             monotone(input.options, column),
         )
     };
-    let cut = |column: usize| match &columns[column] {
-        Column::Numeric(values) => Some(numeric(column, values)),
+    let cut = |keys: &mut Vec<u32>, column: usize| match &columns[column] {
+        Column::Numeric(values) => Some(numeric(column, values, keys)),
         Column::Categorical { .. } => None,
     };
+    let each = 0..columns.len();
     let cuts: Vec<Option<Feature>> = if input.parallel {
-        (0..columns.len()).into_par_iter().map(cut).collect()
+        each.into_par_iter().map_init(Vec::new, cut).collect()
     } else {
-        (0..columns.len()).map(cut).collect()
+        each.map(|column| cut(&mut room.keys, column)).collect()
     };
     let mut builder = Builder {
         input,
@@ -106,7 +117,7 @@ pub(crate) fn encode(input: &EncodeInput) -> Result<Encoded, DataError> {
             _ => {}
         }
     }
-    builder.finish()
+    builder.finish(&mut room.bins)
 }
 
 fn check_count(found: usize) -> Result<(), DataError> {
@@ -134,10 +145,10 @@ fn ordered_feature(source: Source, cuts: Vec<f32>, monotone: i8) -> Feature {
 }
 
 /// Training rows that stand for all when there are very many.
-fn cut_sample(input: &EncodeInput) -> Vec<u32> {
+fn cut_sample<'a>(input: &EncodeInput<'a>) -> Cow<'a, [u32]> {
     let train = &input.rows[..input.train_rows];
     if train.len() <= CUT_ROWS_MAX {
-        return train.to_vec();
+        return Cow::Borrowed(train);
     }
     let share = CUT_ROWS_MAX as f64 / train.len() as f64;
     let keys = input.data.row_keys();
@@ -235,7 +246,7 @@ impl<'a> Builder<'a> {
         self.order = Some(order);
     }
 
-    fn finish(self) -> Result<Encoded, DataError> {
+    fn finish(self, bins: &mut Vec<u64>) -> Result<Encoded, DataError> {
         let levels: usize = self
             .features
             .iter()
@@ -243,7 +254,10 @@ impl<'a> Builder<'a> {
             .sum();
         check_count(levels)?;
         let rows = self.input.rows;
-        let mut grid = Grid::default();
+        let mut grid = Grid {
+            bins: std::mem::take(bins),
+            ..Grid::default()
+        };
         grid.arrange(&self.features, 0..self.features.len() as u32, rows.len());
         let slots = &grid.slots;
         let (features, raw) = (&self.features, &self.raw);

@@ -5,7 +5,9 @@
 use std::collections::VecDeque;
 
 use super::bins::{Feature, Grid, LANES};
+use super::few_rows::{FewRows, is_few};
 use super::histogram::{build, gradient, hessian, subtract};
+use super::partition::Side;
 use super::random_cuts::RandomCuts;
 use super::split::{NodeTotals, Split, SplitRules, best_split, best_split_scalar, leaf_value};
 use crate::instructions::Instructions;
@@ -47,6 +49,13 @@ pub(crate) struct TreeRules {
     pub(crate) tree: u32,
     pub(crate) set: Instructions,
     pub(crate) parallel: bool,
+}
+
+impl TreeRules {
+    /// Whether a leaf's split is sought in a histogram.
+    fn needs_histogram(&self, leaf: &OpenLeaf, grid: &Grid) -> bool {
+        !self.random_cuts && (self.scalar || !is_few(row_count(leaf), grid))
+    }
 }
 
 /// A node of the tree that is growing.
@@ -187,7 +196,10 @@ impl Grower {
             self.leaves.push(leaf);
             return;
         }
-        let histogram = (!ground.rules.random_cuts).then(|| self.count(ground, &leaf));
+        let histogram = ground
+            .rules
+            .needs_histogram(&root, ground.grid)
+            .then(|| self.count(ground, &leaf));
         self.judge(ground, OpenLeaf { histogram, ..root });
     }
 
@@ -212,15 +224,15 @@ impl Grower {
             room && can_split(&left, ground.rules),
             room && can_split(&right, ground.rules),
         );
-        let slots = if ground.rules.random_cuts {
-            (None, None)
-        } else {
-            self.count_children(
-                ground,
-                &parent,
-                [(&left, split_left), (&right, split_right)],
-            )
+        let counted = |child: &OpenLeaf, split: bool| {
+            split && ground.rules.needs_histogram(child, ground.grid)
         };
+        let (count_left, count_right) = (counted(&left, split_left), counted(&right, split_right));
+        let slots = self.count_children(
+            ground,
+            &parent,
+            [(&left, count_left), (&right, count_right)],
+        );
         for (child, histogram, splittable) in
             [(left, slots.0, split_left), (right, slots.1, split_right)]
         {
@@ -259,7 +271,11 @@ impl Grower {
                     two_slots(&mut self.pool, slot, counted, ground.grid.histogram_len);
                 subtract(ground.rules.set, larger, smaller);
                 large_slot = Some(slot);
-                small_slot = Some(counted);
+                if split_small {
+                    small_slot = Some(counted);
+                } else {
+                    self.free.push(counted);
+                }
             }
             other => {
                 self.free.extend(other);
@@ -341,13 +357,25 @@ impl Grower {
         let limit = self.draw_columns(ground, leaf.path);
         let drawn = &self.drawn;
         let allowed = |feature: u32| limit.is_none_or(|limit| drawn[feature as usize] <= limit);
+        let (begin, end) = leaf.leaf.rows;
+        let rows = &self.rows[begin..end];
         let Some(slot) = leaf.histogram else {
-            let (begin, end) = leaf.leaf.rows;
+            if !rules.random_cuts {
+                let few = FewRows {
+                    set: rules.set,
+                    grid: ground.grid,
+                    rows,
+                    packed: ground.packed,
+                    node,
+                    rules: &rules.split,
+                };
+                return few.best(&allowed);
+            }
             let cuts = RandomCuts {
                 set: rules.set,
                 grid: ground.grid,
                 features: ground.features,
-                rows: &self.rows[begin..end],
+                rows,
                 packed: ground.packed,
                 node,
                 rules: &rules.split,
@@ -409,6 +437,7 @@ impl Grower {
             bin: split.bin,
             missing_left: split.missing_left,
             levels,
+            parallel: ground.rules.parallel,
         };
         let (begin, end) = parent.leaf.rows;
         let middle = begin + side.partition(&mut self.rows[begin..end], &mut self.spare);
@@ -540,62 +569,4 @@ fn two_slots(pool: &mut [i64], first: usize, second: usize, len: usize) -> (&mut
         let (head, tail) = pool.split_at_mut(first * len);
         (&mut tail[..len], &head[second * len..(second + 1) * len])
     }
-}
-
-/// One split as the partition sees it.
-struct Side<'a> {
-    grid: &'a Grid,
-    slot: usize,
-    bin: u8,
-    missing_left: bool,
-    levels: bool,
-}
-
-impl Side<'_> {
-    /// Moves the rows that go left to the front, keeping order on both sides; answers how many.
-    fn partition(&self, rows: &mut [u32], spare: &mut Vec<u32>) -> usize {
-        let lines = self.grid.block_bins(self.slot / LANES);
-        let shift = 8 * (self.slot % LANES);
-        let cut = self.bin;
-        if self.levels {
-            // With missing rows on the right, ask for the level twice rather than for bin 0.
-            let also = if self.missing_left { 0 } else { cut };
-            return stable_partition(rows, spare, |row| {
-                let bin = (lines[row as usize] >> shift) as u8;
-                (bin == cut) | (bin == also)
-            });
-        }
-        if self.missing_left {
-            return stable_partition(rows, spare, |row| {
-                (lines[row as usize] >> shift) as u8 <= cut
-            });
-        }
-        // Bin 0 wraps to 255 and so lands right; no ordinary bin exceeds 255.
-        stable_partition(rows, spare, |row| {
-            ((lines[row as usize] >> shift) as u8).wrapping_sub(1) < cut
-        })
-    }
-}
-
-fn stable_partition(
-    rows: &mut [u32],
-    spare: &mut Vec<u32>,
-    goes_left: impl Fn(u32) -> bool,
-) -> usize {
-    if spare.len() < rows.len() {
-        spare.resize(rows.len(), 0);
-    }
-    let spare = &mut spare[..rows.len()];
-    let (mut left, mut right) = (0, 0);
-    for position in 0..rows.len() {
-        let row = rows[position];
-        let is_left = goes_left(row);
-        // Both writes happen; only the one that counts advances. `left` never passes `position`.
-        rows[left] = row;
-        spare[right] = row;
-        left += usize::from(is_left);
-        right += usize::from(!is_left);
-    }
-    rows[left..].copy_from_slice(&spare[..right]);
-    left
 }

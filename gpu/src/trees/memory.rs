@@ -43,7 +43,10 @@ pub(crate) fn working_bytes(options: &CheckedTreesOptions, shape: TreesShape) ->
     } else {
         0
     };
+    // Cuts, names of inputs and importance of every feature.
+    let described = features * (4 * bins_max(options, shape) + 320);
     grid + narrow
+        + described
         + sample
         + statistics
         + side_bytes(options, shape)
@@ -99,15 +102,20 @@ fn leaves_max(options: &CheckedTreesOptions, train: usize) -> usize {
     leaves
 }
 
-fn histogram_bytes(options: &CheckedTreesOptions, shape: TreesShape, blocks: usize) -> usize {
-    if options.mode == Mode::ExtraTrees {
-        return 0;
-    }
+/// Most bins of a feature, missing included.
+fn bins_max(options: &CheckedTreesOptions, shape: TreesShape) -> usize {
     let bins = match options.max_bins {
         0 => adaptive_bins(shape.train_rows),
         bins => bins as usize,
     };
-    let bins = 1 + bins.min(shape.train_rows / options.min_bin_rows.max(1) as usize + 1);
+    1 + bins.min(shape.train_rows / options.min_bin_rows.max(1) as usize + 1)
+}
+
+fn histogram_bytes(options: &CheckedTreesOptions, shape: TreesShape, blocks: usize) -> usize {
+    if options.mode == Mode::ExtraTrees {
+        return 0;
+    }
+    let bins = bins_max(options, shape);
     let one = 8 * LANES * blocks * bins;
     // Trees that only their depth limits split the newest leaf first, which holds one histogram per level.
     let depth_caps = options.max_leaves == 0 && (1..16).contains(&options.max_depth);

@@ -364,8 +364,8 @@ fn read_input(
     }
 }
 
-/// Reads one tree and checks what traversal relies on: children inside the tree and after their parent, inputs that
-/// exist, leaves that point at themselves, and a depth that is the longest path's.
+/// Reads one tree and checks what traversal relies on: children inside the tree, after their parent and no other's, inputs
+/// that exist, leaves that point at themselves, and a depth that is the longest path's.
 fn read_tree(from: &mut Reader, inputs: usize, nodes: &mut Vec<Node>) -> Result<Tree, DecodeError> {
     let depth = from.bounded("a tree's depth", TREE_NODES_MAX)? as u32;
     let count = from.count("a tree's nodes", TREE_NODES_MAX, 8)?;
@@ -377,6 +377,11 @@ fn read_tree(from: &mut Reader, inputs: usize, nodes: &mut Vec<Node>) -> Result<
     }
     let mut depths = vec![0u32; count];
     for position in 0..count {
+        if position > 0 && depths[position] == 0 {
+            return Err(DecodeError::Invalid {
+                what: "a node without a parent",
+            });
+        }
         let (value, input, left) = (from.f32()?, from.u16()?, from.u16()?);
         let first = usize::from(left);
         if input == ABSENT {
@@ -391,9 +396,13 @@ fn read_tree(from: &mut Reader, inputs: usize, nodes: &mut Vec<Node>) -> Result<
             return Err(DecodeError::Invalid { what: "a split" });
         }
         nodes.push(Node::split(value, input, first));
-        let below = depths[position] + 1;
         for child in [first, first + 1] {
-            depths[child] = depths[child].max(below);
+            if depths[child] != 0 {
+                return Err(DecodeError::Invalid {
+                    what: "a child of two splits",
+                });
+            }
+            depths[child] = depths[position] + 1;
         }
     }
     // A depth beyond the longest path would only make walks longer.

@@ -70,8 +70,6 @@ pub(crate) struct Ranked {
     cuts: Vec<Cuts>,
     /// Slots below this hold the leaf numbers themselves.
     leaves: usize,
-    /// Slots of the largest tree.
-    slots: usize,
     /// Steps of all trees, children before parents; the `k`-th of a tree writes slot `leaves + k`, the last its answer.
     steps: Vec<Step>,
     values: Vec<f32>,
@@ -200,16 +198,12 @@ impl Ranked {
         let trees = || (0..model.trees.len()).map(|position| model.tree_nodes(position));
         let leaf_count = |nodes: &[Node]| nodes.iter().filter(|node| node.is_leaf()).count();
         let leaves = trees().map(leaf_count).max().unwrap_or(1);
-        let splits = trees().map(|nodes| nodes.len() - leaf_count(nodes)).max();
-        let splits = splits.unwrap_or(0);
-        // Decoded trees may share children, so that splits say nothing about leaves.
-        if leaves > LEAVES_MAX || splits > LEAVES_MAX {
+        if leaves > LEAVES_MAX {
             return None;
         }
         let mut ranked = Self {
             cuts,
             leaves,
-            slots: leaves + splits,
             steps: Vec::with_capacity(model.nodes.len() / 2),
             values: Vec::with_capacity(model.nodes.len()),
             trees: Vec::with_capacity(model.trees.len()),
@@ -275,7 +269,8 @@ impl RankedTile {
         let mut slots: Vec<Bytes> = (0..ranked.leaves)
             .map(|leaf| Bytes([leaf as u8; ABREAST]))
             .collect();
-        slots.resize(ranked.slots, Bytes([0; ABREAST]));
+        // A tree has one split less than leaves.
+        slots.resize(2 * ranked.leaves, Bytes([0; ABREAST]));
         Self {
             ranks: vec![Bytes([0; ABREAST]); ranked.cuts.len() * WORDS],
             slots,

@@ -55,12 +55,19 @@ struct Shape {
     levels: bool,
     /// Whether bin 0 is on the left as well.
     missing_left: bool,
+    /// Whether the lines are left sides already, bin 0 included where it belongs there.
+    summed: bool,
 }
 
 impl Shape {
+    /// Whether bin 0 has to be added to the left sides.
+    fn adds_missing(self) -> bool {
+        self.missing_left && !self.summed
+    }
+
     /// First candidate bin, and what is added to it in a candidate's number.
     fn first(self) -> (usize, i32) {
-        let first = usize::from(!self.levels || self.missing_left);
+        let first = usize::from(!self.summed && (!self.levels || self.missing_left));
         (first, if self.missing_left { MISSING_LEFT } else { 0 })
     }
 }
@@ -85,6 +92,7 @@ pub(crate) fn scan(
         Shape {
             levels,
             missing_left: false,
+            summed: false,
         },
     );
     if missing {
@@ -97,9 +105,46 @@ pub(crate) fn scan(
             Shape {
                 levels,
                 missing_left: true,
+                summed: false,
             },
         );
     }
+}
+
+/// Every line as a left side of its own; candidates are numbered by line.
+pub(crate) fn scan_sums(
+    set: Instructions,
+    l1: bool,
+    lines: &[i64],
+    t: &ScanTotals,
+    best: &mut Best,
+    missing_left: bool,
+) {
+    let shape = Shape {
+        levels: true,
+        missing_left,
+        summed: true,
+    };
+    scan_shape(set, l1, lines, t, best, shape);
+}
+
+/// The gain of one left side, `None` when either side is too small; the same bits as a scan's.
+pub(crate) fn gain_of(l1: bool, t: &ScanTotals, left: i64) -> Option<f32> {
+    match l1 {
+        false => candidate_gain::<false>(t, left),
+        true => candidate_gain::<true>(t, left),
+    }
+}
+
+#[inline(always)]
+fn candidate_gain<const L1: bool>(t: &ScanTotals, left: i64) -> Option<f32> {
+    let (gl, hl) = (gradient(left), hessian(left));
+    let (gr, hr) = (t.g.wrapping_sub(gl), t.h.wrapping_sub(hl));
+    let (a, b) = (shrunk::<L1>(gl, t.l1), shrunk::<L1>(gr, t.l1));
+    let wl = hl as f32 * t.h_factor + t.h_shift;
+    let wr = hr as f32 * t.h_factor + t.h_shift;
+    let gain = (a * a * wr + b * b * wl) / (wl * wr);
+    (hl >= t.floor && hr >= t.floor).then_some(gain)
 }
 
 fn scan_shape(
@@ -137,20 +182,16 @@ fn scan_shape(
 fn portable<const L1: bool>(histogram: &[i64], t: &ScanTotals, best: &mut Best, shape: Shape) {
     let (first, start) = shape.first();
     let mut base = [0i64; LANES];
-    if shape.missing_left {
+    if shape.adds_missing() {
         base.copy_from_slice(&histogram[..LANES]);
     }
     let mut left = base;
     for (offset, line) in histogram[first * LANES..].chunks_exact(LANES).enumerate() {
         for lane in 0..LANES {
             left[lane] = line[lane] + if shape.levels { base[lane] } else { left[lane] };
-            let (gl, hl) = (gradient(left[lane]), hessian(left[lane]));
-            let (gr, hr) = (t.g.wrapping_sub(gl), t.h.wrapping_sub(hl));
-            let (a, b) = (shrunk::<L1>(gl, t.l1), shrunk::<L1>(gr, t.l1));
-            let wl = hl as f32 * t.h_factor + t.h_shift;
-            let wr = hr as f32 * t.h_factor + t.h_shift;
-            let gain = (a * a * wr + b * b * wl) / (wl * wr);
-            if hl >= t.floor && hr >= t.floor && gain > best.gain[lane] {
+            if let Some(gain) = candidate_gain::<L1>(t, left[lane])
+                && gain > best.gain[lane]
+            {
                 best.gain[lane] = gain;
                 best.candidate[lane] = (first + offset) as i32 + start;
             }
@@ -313,7 +354,7 @@ mod avx512 {
             // SAFETY: a line is eight i64, one vector.
             unsafe { _mm512_loadu_si512(line.as_ptr().cast()) }
         };
-        let base = if shape.missing_left {
+        let base = if shape.adds_missing() {
             load(&histogram[..LANES])
         } else {
             _mm512_setzero_si512()
@@ -425,7 +466,7 @@ mod avx2 {
             unsafe { (_mm256_loadu_si256(at), _mm256_loadu_si256(at.add(1))) }
         };
         let nothing = (_mm256_setzero_si256(), _mm256_setzero_si256());
-        let base = if shape.missing_left {
+        let base = if shape.adds_missing() {
             load(&histogram[..LANES])
         } else {
             nothing
@@ -557,6 +598,7 @@ mod tests {
                 let shape = Shape {
                     levels,
                     missing_left,
+                    summed: false,
                 };
                 let mut expected = Best::above(0.0);
                 scan_shape(

@@ -70,14 +70,27 @@ pub(crate) fn canonical(
     rows: FitRows,
     objective: Objective,
 ) -> Result<(Vec<u32>, usize), DataError> {
-    let mut all = data.canonical_rows(rows.train)?;
+    let mut all = Vec::new();
+    let train_rows = canonical_in(data, rows, objective, &mut all)?;
+    Ok((all, train_rows))
+}
+
+/// As [`canonical`], into a list whose memory is kept.
+pub(crate) fn canonical_in(
+    data: &Dataset,
+    rows: FitRows,
+    objective: Objective,
+    all: &mut Vec<u32>,
+) -> Result<usize, DataError> {
+    all.clear();
+    data.append_canonical_rows(rows.train, all)?;
     let train_rows = all.len();
     if train_rows == 0 {
         return Err(DataError::NoRows);
     }
-    all.extend(data.canonical_rows(rows.valid)?);
-    check_labels(data, &all, objective)?;
-    Ok((all, train_rows))
+    data.append_canonical_rows(rows.valid, all)?;
+    check_labels(data, all, objective)?;
+    Ok(train_rows)
 }
 
 fn check_labels(data: &Dataset, rows: &[u32], objective: Objective) -> Result<(), DataError> {
@@ -98,6 +111,7 @@ fn check_labels(data: &Dataset, rows: &[u32], objective: Objective) -> Result<()
 }
 
 /// Labels, weights and scores of one side of the split, rows in canonical order.
+#[derive(Debug, Default)]
 pub(crate) struct SideRows {
     /// One row of labels, or one per output when outputs learn indicators.
     pub(crate) labels: Vec<Vec<f64>>,
@@ -108,27 +122,31 @@ pub(crate) struct SideRows {
 }
 
 impl SideRows {
-    pub(crate) fn new(data: &Dataset, rows: &[u32], plan: &Plan) -> Self {
+    /// Takes the rows of another fit, keeping its memory.
+    pub(crate) fn fill(&mut self, data: &Dataset, rows: &[u32], plan: &Plan) {
         let label = |row: &u32| data.labels()[*row as usize];
-        let labels = if plan.indicator(0).is_some() {
-            let indicator = |output| {
-                rows.iter()
-                    .map(|row| f64::from(u8::from(Some(label(row)) == plan.indicator(output))))
-                    .collect()
-            };
-            (0..plan.outputs).map(indicator).collect()
-        } else {
-            vec![rows.iter().map(label).collect()]
-        };
-        let weights = data
-            .weights()
-            .map(|_| rows.iter().map(|&row| data.weight(row)).collect());
-        Self {
-            labels,
-            weights,
-            scores: vec![0.0; rows.len() * plan.outputs],
-            rows: rows.len(),
+        let indicators = plan.indicator(0).is_some();
+        self.labels
+            .resize(if indicators { plan.outputs } else { 1 }, Vec::new());
+        for (output, labels) in self.labels.iter_mut().enumerate() {
+            labels.clear();
+            match plan.indicator(output) {
+                None => labels.extend(rows.iter().map(label)),
+                Some(class) => {
+                    let is_class = |row| f64::from(u8::from(label(row) == class));
+                    labels.extend(rows.iter().map(is_class));
+                }
+            }
         }
+        self.weights = data.weights().map(|_| {
+            let mut weights = self.weights.take().unwrap_or_default();
+            weights.clear();
+            weights.extend(rows.iter().map(|&row| data.weight(row)));
+            weights
+        });
+        self.scores.clear();
+        self.scores.resize(rows.len() * plan.outputs, 0.0);
+        self.rows = rows.len();
     }
 
     pub(crate) fn targets(&self, output: usize) -> Targets<'_> {

@@ -118,22 +118,14 @@ impl<F: Fn(u32) -> bool> Allowed for F {
     }
 }
 
-/// The best split of a node without monotone bounds.
-pub(crate) fn best_split(
-    set: Instructions,
-    grid: &Grid,
-    histogram: &[i64],
-    node: &NodeTotals,
-    rules: &SplitRules,
-    allowed: &impl Allowed,
-) -> Option<Split> {
-    let weight = f64::from(hessian(node.packed)) + rules.l2;
+/// Constants of a node's scan, and the score that a split has to beat; `None` when no split leaves enough on both sides.
+pub(crate) fn scan_totals(node: &NodeTotals, rules: &SplitRules) -> Option<(ScanTotals, f32)> {
     let totals = ScanTotals {
         g: gradient(node.packed),
         h: hessian(node.packed),
         floor: hessian_floor(node, rules),
         l1: rules.l1 as f32 * GRADIENT_UNIT,
-        h_factor: (1.0 / weight) as f32,
+        h_factor: (1.0 / scan_weight(node, rules)) as f32,
         h_shift: 0.0,
     };
     if i64::from(totals.floor) * 2 > i64::from(totals.h) {
@@ -145,13 +137,38 @@ pub(crate) fn best_split(
     } else {
         whole
     };
-    let parent = whole * whole;
+    Some((totals, whole * whole))
+}
+
+fn scan_weight(node: &NodeTotals, rules: &SplitRules) -> f64 {
+    f64::from(hessian(node.packed)) + rules.l2
+}
+
+impl ScanTotals {
+    /// The constants for the features of a block.
+    pub(crate) fn in_block(&self, node: &NodeTotals, rules: &SplitRules, block: &Block) -> Self {
+        Self {
+            h_shift: (rules.child_l2(block) / scan_weight(node, rules)) as f32,
+            ..*self
+        }
+    }
+}
+
+/// The best split of a node without monotone bounds.
+pub(crate) fn best_split(
+    set: Instructions,
+    grid: &Grid,
+    histogram: &[i64],
+    node: &NodeTotals,
+    rules: &SplitRules,
+    allowed: &impl Allowed,
+) -> Option<Split> {
+    let (totals, parent) = scan_totals(node, rules)?;
     let mut winner: Option<(f32, u32, usize, u8, bool)> = None;
     for (index, block) in grid.blocks.iter().enumerate() {
         let lines = &histogram[block.offset..block.offset + block.bins * LANES];
         let mut best = Best::above(parent);
-        let h_shift = (rules.child_l2(block) / weight) as f32;
-        let totals = ScanTotals { h_shift, ..totals };
+        let totals = totals.in_block(node, rules, block);
         scan(set, rules.l1 > 0.0, block.levels, lines, &totals, &mut best);
         for lane in 0..block.lanes {
             let slot = index * LANES + lane;
@@ -196,6 +213,23 @@ fn confirm(
     let lines = &histogram[block.offset..block.offset + block.bins * LANES];
     let lane = slot % LANES;
     let left = left_sum(lines, block.levels, lane, bin, missing_left);
+    confirm_sums(
+        node,
+        rules,
+        block,
+        (slot, bin, missing_left),
+        (left, lines[lane]),
+    )
+}
+
+/// As [`confirm`], from the sums of the left side and of missing rows.
+pub(crate) fn confirm_sums(
+    node: &NodeTotals,
+    rules: &SplitRules,
+    block: &Block,
+    (slot, bin, missing_left): (usize, u8, bool),
+    (left, missing): (i64, i64),
+) -> Option<Split> {
     let right = node.packed - left;
     let part = |packed: i64, l2: f64| {
         let (g, h) = (gradient(packed), hessian(packed));
@@ -211,7 +245,7 @@ fn confirm(
         gain,
         slot,
         bin,
-        missing_left: default_side(lines[lane], left, right, missing_left),
+        missing_left: default_side(missing, left, right, missing_left),
         left,
     })
 }

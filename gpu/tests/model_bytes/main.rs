@@ -25,6 +25,9 @@ fn damaged_bytes_are_refused_or_score() {
             );
         }
     }
+    // A root that became a leaf above nodes that nobody asks any more was once scored two ways.
+    let (bytes, features) = fuzz::damaged(7, 85_736_659, &specimens);
+    fuzz::examine(&bytes, features);
     let mut accepted = 0;
     for case in 0..20_000 {
         let (bytes, features) = fuzz::damaged(3, case, &specimens);
