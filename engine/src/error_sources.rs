@@ -259,6 +259,10 @@ pub(crate) fn from_model(error: &ModelError) -> PgError {
             Some("Open it with the version that wrote it, or a newer one."),
         ),
         ModelError::Io(_) => (sqlstate::IO_ERROR, None),
+        ModelError::Memory(_) => (
+            sqlstate::OUT_OF_MEMORY,
+            Some("Select fewer columns or rows, or raise the memory limit."),
+        ),
         ModelError::Device(_) => (
             sqlstate::SYSTEM_ERROR,
             Some("With device = 'auto' the CPU takes what no GPU can."),

@@ -96,6 +96,9 @@ pub enum ModelError {
         /// `feature`, `label` or `group key`.
         role: &'static str,
     },
+    /// The statement's memory is used up (SQLSTATE 53200).
+    #[error("out of memory while training: {0}")]
+    Memory(String),
     /// A GPU was asked for and cannot do it (SQLSTATE 58000).
     #[error("{0}")]
     Device(String),

@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 use tarn_gpu::device::DeviceChoice;
-use tarn_gpu::error::OptionError;
 
 use super::algorithm;
 use super::candidates::{Candidate, CandidateLearner};
@@ -212,17 +211,6 @@ impl CheckedCall {
             });
         }
         Ok(task)
-    }
-
-    /// Whether the parameters can be fitted at all; the learner's own check has the last word.
-    ///
-    /// # Errors
-    /// The first option that is out of range.
-    pub fn check_learner(&self) -> Result<(), OptionError> {
-        match &self.choice {
-            Choice::Named(candidate) => candidate.learner(None).map(|_| ()),
-            Choice::Search { .. } => Ok(()),
-        }
     }
 }
 

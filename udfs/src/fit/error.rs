@@ -147,6 +147,7 @@ impl TrainError {
                 "42804"
             }
             Self::Model(ModelError::Device(_)) => "58000",
+            Self::Model(ModelError::Memory(_)) => "53200",
             Self::Model(_) => "XX000",
             Self::Learner(GpuError::Option(_)) => "22023",
             Self::Learner(GpuError::Device(_)) => "58000",

@@ -6,7 +6,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use datafusion::execution::memory_pool::MemoryConsumer;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use tarn_gpu::error::GpuError;
 use tarn_gpu::fit::{Fit, FitOutcome, fit_one};
 
@@ -21,10 +21,10 @@ use super::seat::Seat;
 use crate::error::ModelError;
 use crate::model::label::Task;
 
-/// Encoded cells of the groups that a search holds at a time.
-const SEARCH_CELLS_MAX: usize = 1 << 26;
-/// Bytes of a fit for each cell of its group: numbers, bins, gradients and scores.
-const CELL_BYTES: usize = 12;
+/// Encoded cells of the groups that are held at a time where encoding and fitting are apart.
+const CHUNK_CELLS_MAX: usize = 1 << 26;
+/// Bytes of an encoded cell.
+const CELL_BYTES: usize = 4;
 
 /// A model per group, or None where the rows cannot give one.
 pub type GroupModels = Vec<Option<Vec<u8>>>;
@@ -40,10 +40,6 @@ pub fn fit_groups(
     task: Task,
     seat: &Seat,
 ) -> datafusion::error::Result<GroupModels> {
-    let largest = (0..groups.count()).map(|group| groups.rows(group)).max();
-    let cells = largest.unwrap_or(0) * (groups.features() + 2);
-    let reservation = MemoryConsumer::new("group fits").register(&seat.memory);
-    reservation.try_grow(cells * CELL_BYTES * seat.queue.threads())?;
     let _underway = (seat.begin)();
     let run = Run {
         groups,
@@ -51,6 +47,7 @@ pub fn fit_groups(
         task,
         seat,
         limits: seat.limits(call.device),
+        memory: MemoryConsumer::new("group fits").register(&seat.memory),
     };
     let gpu = seat.queue.gpu(call.device);
     let has_gpu = gpu
@@ -79,6 +76,7 @@ struct Run<'a> {
     task: Task,
     seat: &'a Seat,
     limits: FitLimits,
+    memory: MemoryReservation,
 }
 
 impl Run<'_> {
@@ -112,9 +110,26 @@ impl Run<'_> {
         let works: Vec<f64> = (0..self.groups.count())
             .map(|group| self.work(group, candidate))
             .collect();
-        self.each(&works, |group, worker| {
-            finish(&self.prepare(group)?, candidate, None, worker)
+        self.each(&works, |position, worker| {
+            let group = self.prepare(position)?;
+            let fit = group.whole_fit(candidate, None)?;
+            let _held = self.hold(CELL_BYTES * self.cells(position) + fit.memory_bytes())?;
+            let outcome = fit_one(&fit, worker.control, worker.scratch, worker.parallel)?;
+            group.value(outcome.model)
         })
+    }
+
+    /// Encoded cells of a group: its features, labels and row keys.
+    fn cells(&self, group: usize) -> usize {
+        self.groups.rows(group) * (self.groups.features() + 4)
+    }
+
+    /// Takes memory from the statement's budget, until it is dropped.
+    fn hold(&self, bytes: usize) -> Result<MemoryReservation, ModelError> {
+        let held = self.memory.new_empty();
+        let taken = held.try_grow(bytes);
+        taken.map_err(|error| ModelError::Memory(error.to_string()))?;
+        Ok(held)
     }
 
     /// Some groups after another, so that their encoded rows are bounded.
@@ -126,6 +141,8 @@ impl Run<'_> {
         let mut begin = 0;
         while begin < self.groups.count() {
             let end = self.chunk_end(begin);
+            let cells: usize = (begin..end).map(|group| self.cells(group)).sum();
+            let _held = self.hold(CELL_BYTES * cells)?;
             outcomes.extend(fit(begin..end)?);
             begin = end;
         }
@@ -135,8 +152,8 @@ impl Run<'_> {
     fn chunk_end(&self, begin: usize) -> usize {
         let mut cells = 0;
         for group in begin..self.groups.count() {
-            cells += self.groups.rows(group) * (self.groups.features() + 2);
-            if cells > SEARCH_CELLS_MAX && group > begin {
+            cells += self.cells(group);
+            if cells > CHUNK_CELLS_MAX && group > begin {
                 return group;
             }
         }
@@ -162,6 +179,8 @@ impl Run<'_> {
     ) -> Result<Vec<Result<T, Unfit>>, ModelError> {
         let slots = Slots::new(fits.len());
         let queue = &self.seat.queue;
+        let largest = fits.iter().map(Fit::memory_bytes).max().unwrap_or(0);
+        let _held = self.hold(largest * queue.threads())?;
         let finished = queue.run(fits, &self.limits, |position, outcome| {
             let kept = outcome.map_err(Unfit::from);
             slots.put(position, kept.and_then(|outcome| keep(position, outcome)));
@@ -186,31 +205,26 @@ impl Run<'_> {
         prepared: &[Result<PreparedGroup, Unfit>],
         choose: impl Fn(usize) -> (&'c Candidate, Option<u32>),
     ) -> Result<Vec<Outcome>, ModelError> {
-        let mut outcomes: Vec<Outcome> = Vec::with_capacity(prepared.len());
         let (mut fits, mut owners) = (Vec::new(), Vec::new());
         for (position, group) in prepared.iter().enumerate() {
             let (candidate, rounds) = choose(position);
-            let fit = match group {
-                Ok(group) => group.whole_fit(candidate, rounds),
-                Err(unfit) => Err(unfit.again()),
-            };
-            match fit {
-                Ok(fit) => {
-                    fits.push(fit);
-                    owners.push((position, group));
-                    outcomes.push(Err(Unfit::NoRows));
-                }
-                Err(unfit) => outcomes.push(Err(unfit)),
-            }
+            let begun = group.as_ref().map_err(Unfit::clone);
+            let begun = begun.and_then(|group| Ok((group, group.whole_fit(candidate, rounds)?)));
+            owners.push(begun.map(|(group, fit)| {
+                fits.push(fit);
+                group
+            }));
         }
-        let values = self.run_fits(&fits, |position, outcome| match owners[position].1 {
-            Ok(group) => group.value(outcome.model),
-            Err(unfit) => Err(unfit.again()),
+        let fitted: Vec<&PreparedGroup> = owners.iter().flatten().copied().collect();
+        let values = self.run_fits(&fits, |position, outcome| {
+            fitted[position].value(outcome.model)
         })?;
-        for ((position, _), value) in owners.into_iter().zip(values) {
-            outcomes[position] = value;
-        }
-        Ok(outcomes)
+        let mut values = values.into_iter();
+        let missing = || Err(Unfit::Failed(ModelError::Cancelled));
+        Ok(owners
+            .into_iter()
+            .map(|owner| owner.and_then(|_| values.next().unwrap_or_else(missing)))
+            .collect())
     }
 
     fn search_chunk(
@@ -319,28 +333,6 @@ fn stopped(error: GpuError) -> ModelError {
         GpuError::Device(device) => ModelError::Device(device.to_string()),
         other => ModelError::Learner(other.to_string()),
     }
-}
-
-impl Unfit {
-    /// The same reason once more.
-    fn again(&self) -> Self {
-        match self {
-            Self::NoRows => Self::NoRows,
-            Self::Reason(reason) => Self::Reason(reason.clone()),
-            Self::Failed(error) => Self::Failed(error.clone()),
-        }
-    }
-}
-
-fn finish(
-    group: &PreparedGroup,
-    candidate: &Candidate,
-    rounds: Option<u32>,
-    worker: &mut WorkerSeat<'_>,
-) -> Outcome {
-    let fit = group.whole_fit(candidate, rounds)?;
-    let outcome = fit_one(&fit, worker.control, worker.scratch, worker.parallel)?;
-    group.value(outcome.model)
 }
 
 /// Loss on the held-out rows, and the rounds that gave it.

@@ -27,7 +27,7 @@ use crate::model::trained::{Member, TargetScale, TrainedModel};
 const STOPPING_SHARE: f64 = 0.2;
 
 /// Why a group has no model.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Unfit {
     /// It has no row with a label.
     NoRows,
