@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tarn_udfs::fit::queue::{FitQueue, Pressure};
+use tarn_udfs::fit::queue::{FitQueue, FoundDevice, Pressure};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
@@ -89,14 +89,8 @@ fn open(config: Config, workers: &Runtime) -> Result<Engine, PgError> {
     ));
     let sessions = Arc::new(Sessions::default());
     let trainings: Arc<Trainings> = Arc::default();
-    let device = tarn_gpu::device::detect();
-    match &device {
-        Ok(None) => {}
-        Ok(Some(found)) => tracing::info!(device = found.name(), "a GPU was found"),
-        Err(broken) => tracing::warn!(%broken, "a GPU is there and cannot be used"),
-    }
     let busy = pressure(&sessions, &trainings);
-    let fits = FitQueue::with_device(config.threads, Some(busy), device);
+    let fits = FitQueue::with_device(config.threads, Some(busy), look_for_gpu);
     let base = context::base_state(&config, memory, Arc::clone(&models) as _)?;
     tracing::info!(
         data_dir = %config.data_dir.display(),
@@ -117,6 +111,16 @@ fn open(config: Config, workers: &Runtime) -> Result<Engine, PgError> {
         started_at_micros: chrono::Utc::now().timestamp_micros(),
         shutdown: CancellationToken::new(),
     })
+}
+
+fn look_for_gpu() -> FoundDevice {
+    let device = tarn_gpu::device::detect();
+    match &device {
+        Ok(None) => {}
+        Ok(Some(found)) => tracing::info!(device = found.name(), "a GPU was found"),
+        Err(broken) => tracing::warn!(%broken, "a GPU is there and cannot be used"),
+    }
+    device
 }
 
 /// Fits step aside while a statement runs that is not a training.

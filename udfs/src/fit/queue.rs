@@ -4,7 +4,7 @@
 //! after a portion of it, so that statements alternate. Fits run at low priority and step aside, between two trees, while interactive statements run.
 
 use std::cell::Cell;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tarn_gpu::control::{CancelToken, Control, Progress};
@@ -81,7 +81,8 @@ pub struct FitQueue {
     turns: Mutex<Turns>,
     changed: Condvar,
     pressure: Option<Pressure>,
-    device: FoundDevice,
+    /// Looked for when a fit first asks: a driver may take seconds to compile its kernels.
+    device: LazyLock<FoundDevice>,
 }
 
 impl std::fmt::Debug for FitQueue {
@@ -95,14 +96,14 @@ impl std::fmt::Debug for FitQueue {
 impl FitQueue {
     /// A queue over this many threads of the CPU.
     pub fn new(threads: usize, pressure: Option<Pressure>) -> Arc<Self> {
-        Self::with_device(threads, pressure, Ok(None))
+        Self::with_device(threads, pressure, || Ok(None))
     }
 
-    /// A queue over this many threads and what was found of a GPU.
+    /// A queue over this many threads and what `look` finds of a GPU.
     pub fn with_device(
         threads: usize,
         pressure: Option<Pressure>,
-        device: FoundDevice,
+        look: fn() -> FoundDevice,
     ) -> Arc<Self> {
         let threads = threads.max(1);
         let turns = Mutex::new(Turns {
@@ -114,7 +115,7 @@ impl FitQueue {
             turns,
             changed: Condvar::new(),
             pressure,
-            device,
+            device: LazyLock::new(look),
         })
     }
 
@@ -123,10 +124,13 @@ impl FitQueue {
     /// # Errors
     /// [`DeviceError`] when a GPU is asked for and there is none, or none that works.
     pub fn gpu(&self, choice: DeviceChoice) -> Result<Option<&Device>, DeviceError> {
-        match (choice, &self.device) {
-            (DeviceChoice::Cpu, _) | (DeviceChoice::Auto, Err(_)) => Ok(None),
+        if choice == DeviceChoice::Cpu {
+            return Ok(None);
+        }
+        match (choice, &*self.device) {
             (DeviceChoice::Gpu, Ok(None)) => Err(DeviceError::Absent),
             (DeviceChoice::Gpu, Err(broken)) => Err(broken.clone()),
+            (_, Err(_)) => Ok(None),
             (_, Ok(found)) => Ok(found.as_ref()),
         }
     }
