@@ -18,6 +18,7 @@ use arrow::ipc::writer::StreamWriter;
 use arrow::record_batch::RecordBatch;
 use arrow::util::display::array_value_to_string;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
+use tarn_udfs::fit::group_rows::plain_type;
 use tarn_udfs::model::bytes::hash_bytes;
 use tarn_udfs::model::group_key::{KeyColumn, group_keys};
 
@@ -218,18 +219,9 @@ pub fn key_text(keys: &[ArrayRef], row: usize) -> String {
     keys.iter().map(text).collect::<Vec<_>>().join(", ")
 }
 
-/// Text is kept plain: dictionaries and views would carry their whole buffers into every slice and file.
 fn stored_field(field: &Field) -> Field {
-    let data_type = match field.data_type() {
-        DataType::Dictionary(_, value) if matches!(value.as_ref(), DataType::Utf8View) => {
-            DataType::Utf8
-        }
-        DataType::Dictionary(_, value) => value.as_ref().clone(),
-        DataType::Utf8View => DataType::Utf8,
-        DataType::BinaryView => DataType::Binary,
-        other => other.clone(),
-    };
-    Field::new(field.name(), data_type, true).with_metadata(field.metadata().clone())
+    Field::new(field.name(), plain_type(field.data_type()), true)
+        .with_metadata(field.metadata().clone())
 }
 
 fn batch_bytes(batch: &RecordBatch) -> usize {
