@@ -108,7 +108,8 @@ impl Placed {
 /// makes errors of the fits that were meant for it, under [`DeviceChoice::Auto`] too.
 ///
 /// # Errors
-/// As [`place`] and [`fit_each`]; errors of single fits are delivered.
+/// [`DeviceError::Absent`] when a GPU was asked for and there is none, and as [`fit_each`]; errors of single fits are
+/// delivered.
 pub fn fit_each_on(
     fits: &[Fit],
     threads: usize,
@@ -167,7 +168,7 @@ pub fn fit_each_on(
 ///
 /// # Errors
 /// [`GpuError::Threads`] when the threads can't be started; errors of single fits are delivered.
-pub fn fit_each_on_gpu(
+fn fit_each_on_gpu(
     fits: &[Fit],
     wanted: &[(usize, Placed)],
     (device, threads): (&Device, usize),
@@ -191,7 +192,7 @@ pub fn fit_each_on_gpu(
 ///
 /// # Errors
 /// [`DeviceError::Absent`] when a GPU was asked for and there is none.
-pub fn place(
+fn place(
     fits: &[Fit],
     threads: usize,
     choice: DeviceChoice,

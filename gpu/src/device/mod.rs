@@ -13,7 +13,7 @@ mod obstacle;
 
 pub use cuda::detect;
 pub use error::DeviceError;
-pub use fits::{DeviceChoice, DeviceKind, Placed, Reason, fit_each_on, fit_each_on_gpu, place};
+pub use fits::{DeviceChoice, DeviceKind, Placed, Reason, fit_each_on};
 pub use launch::Device;
 pub(crate) use launch::{Answer, Launch};
 pub use obstacle::Obstacle;

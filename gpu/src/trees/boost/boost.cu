@@ -1,5 +1,5 @@
 /* How does one block of a GPU run a whole fit of boosted trees? The rounds of `cpu.rs`, with the arithmetic of
-   `histogram.rs`, `scan.rs` and `split.rs` in the same order, so that the trees are the same to the bit.
+   `histogram.rs`, `scan` and `split.rs` in the same order, so that the trees are the same to the bit.
 
    One block is one fit. Rows carry the number of the node that they are in; trees grow level by level, and a level counts the
    histograms of as many of its nodes at once as fit in memory, always from the rows, since integer sums don't care how they

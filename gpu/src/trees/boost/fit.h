@@ -73,7 +73,7 @@ typedef struct {
     i32 root_g, root_h;
 } BlockState;
 
-/* A node's constants in the scan, as in `scan.rs`; the second shift is for penalised blocks. */
+/* A node's constants in the scan, as in `scan`; the second shift is for penalised blocks. */
 typedef struct {
     i32 g, h, floor;
     f32 l1, h_factor, h_shift, penalised_shift, parent;

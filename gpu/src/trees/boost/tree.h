@@ -1,4 +1,4 @@
-/* How does a block grow one tree? As `grow.rs`, level by level, with the arithmetic of `histogram.rs`, `scan.rs` and
+/* How does a block grow one tree? As `grow.rs`, level by level, with the arithmetic of `histogram.rs`, `scan` and
    `split.rs`. */
 #ifndef TARN_TREE_H
 #define TARN_TREE_H
@@ -79,7 +79,7 @@ DEVICE f32 shrunk(int shrinks, i32 units, f32 l1) {
     return g > 0.0f ? g : 0.0f;
 }
 
-/* Improvement of a left side, as in `scan.rs`; 0 when it must not be. */
+/* Improvement of a left side, as in `scan`; 0 when it must not be. */
 DEVICE f32 candidate_gain(const ScanTotals *totals, int shrinks, f32 shift, i32 gl, i32 hl) {
     i32 gr = (i32)((u32)totals->g - (u32)gl), hr = (i32)((u32)totals->h - (u32)hl);
     if (hl < totals->floor || hr < totals->floor) return 0.0f;
