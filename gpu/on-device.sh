@@ -4,7 +4,7 @@
 # With --sanitize, looks for bad memory accesses and races instead (compute-sanitizer, from CUDA's toolkit).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
-tests=trees::boost::tests
+tests=(trees::boost::tests linear::kernel::tests)
 
 give_up() {
     echo "on-device: $*" >&2
@@ -21,13 +21,17 @@ echo
 if [ "${1:-}" = --sanitize ]; then
     for tool in memcheck racecheck synccheck; do
         echo "== $tool"
-        timeout 180 compute-sanitizer --tool "$tool" --error-exitcode 1 \
-            on-device/parity --exact "$tests::what_is_found_here_fits_a_few_as_the_cpu_does" --nocapture
+        for module in "${tests[@]}"; do
+            timeout 180 compute-sanitizer --tool "$tool" --error-exitcode 1 \
+                on-device/parity --exact "$module::what_is_found_here_fits_a_few_as_the_cpu_does" --nocapture
+        done
     done
     exit
 fi
 
-timeout 100 on-device/parity --exact "$tests::what_is_found_here_fits_as_the_cpu_does" --nocapture ||
-    give_up "the GPU's models are not those of the CPU; nothing below would mean anything"
-echo
-timeout 400 on-device/tables
+for module in "${tests[@]}"; do
+    timeout 80 on-device/parity --exact "$module::what_is_found_here_fits_as_the_cpu_does" --nocapture ||
+        give_up "the GPU's models are not those of the CPU; nothing below would mean anything"
+    echo
+done
+timeout 300 on-device/tables

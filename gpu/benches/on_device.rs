@@ -14,12 +14,13 @@ use tarn_gpu::control::Control;
 use tarn_gpu::device::{Device, DeviceChoice, DeviceKind, Reason, detect, fit_each_on};
 use tarn_gpu::fit::{Fit, Learner};
 use tarn_gpu::instructions::Instructions;
+use tarn_gpu::linear::LinearOptions;
 use tarn_gpu::matrix::{Column, Dataset, Matrix, Task};
 use tarn_gpu::random::{Stream, draw, unit};
 use tarn_gpu::trees::TreesOptions;
 
 /// Seconds after which no further row of the last table is measured.
-const SECONDS_MAX: f64 = 330.0;
+const SECONDS_MAX: f64 = 270.0;
 
 fn main() -> ExitCode {
     let started = Instant::now();
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
     }
     let scale = if rehearse { 100 } else { 1 };
     lists(device.as_ref(), threads, scale);
+    terms(device.as_ref(), threads, scale);
     sizes(device.as_ref(), threads, scale, started);
     ExitCode::SUCCESS
 }
@@ -206,16 +208,51 @@ fn sizes(device: Option<&Device>, threads: usize, scale: u32, started: Instant) 
             return;
         }
         let fits = grouped((count / scale).max(1), rows, columns, 1, 1);
-        let cpu = time(&fits, threads, (DeviceChoice::Cpu, None));
-        let gpu = device.map(|device| time(&fits, threads, (DeviceChoice::Gpu, Some(device))));
-        let (wall, kernels) = gpu.map_or((f64::NAN, f64::NAN), |gpu| (gpu.wall, gpu.device));
-        let (guessed_cpu, guessed_gpu, chosen) = guesses(&fits, threads, device);
-        println!(
-            "| {} | {rows} | {columns} | {:.3} s | {guessed_cpu:.3} s | {wall:.3} s | {guessed_gpu:.3} s | {kernels:.3} s | {chosen} |",
-            fits.len(),
-            cpu.wall,
-        );
+        print_size(&fits, columns, threads, device);
     }
+}
+
+/// The linear learners on both devices.
+fn terms(device: Option<&Device>, threads: usize, scale: u32) {
+    let linear = Learner::Linear(LinearOptions::default().check().expect("valid options"));
+    for learner in [linear] {
+        println!(
+            "| Fits, {} | Rows | Columns | CPU | guessed | GPU | guessed | kernels alone | auto |",
+            learner.name()
+        );
+        println!("|---|---|---|---|---|---|---|---|---|");
+        let shapes = [
+            (10_000, 100, 10),
+            (1_000, 500, 20),
+            (1_000, 500, 100),
+            (100, 10_000, 50),
+            (10, 10_000, 200),
+            (1, 100_000, 50),
+        ];
+        for (count, rows, columns) in shapes {
+            let fits = alone(&learner, (count / scale).max(1), rows, columns);
+            if let Some(device) = device {
+                // The first run of a kernel pays for its compilation.
+                time(&fits[..1], threads, (DeviceChoice::Gpu, Some(device)));
+            }
+            print_size(&fits, columns, threads, device);
+        }
+        println!();
+    }
+}
+
+/// Prints a line on a list of equal fits: measured and guessed seconds of both devices.
+fn print_size(fits: &[Fit], columns: usize, threads: usize, device: Option<&Device>) {
+    let cpu = time(fits, threads, (DeviceChoice::Cpu, None));
+    let gpu = device.map(|device| time(fits, threads, (DeviceChoice::Gpu, Some(device))));
+    let (wall, kernels) = gpu.map_or((f64::NAN, f64::NAN), |gpu| (gpu.wall, gpu.device));
+    let (guessed_cpu, guessed_gpu, chosen) = guesses(fits, threads, device);
+    println!(
+        "| {} | {} | {columns} | {:.3} s | {guessed_cpu:.3} s | {wall:.3} s | {guessed_gpu:.3} s | {kernels:.3} s | {chosen} |",
+        fits.len(),
+        fits[0].train.len(),
+        cpu.wall,
+    );
 }
 
 /// What `device = auto` guesses, found out by asking and stopping at once.
@@ -267,6 +304,19 @@ fn grouped(groups: u32, rows: usize, columns: usize, settings: u32, folds: u32) 
         }
     }
     fits
+}
+
+/// One fit for each of `groups` groups.
+fn alone(learner: &Learner, groups: u32, rows: usize, columns: usize) -> Vec<Fit> {
+    let train: Arc<[u32]> = (0..rows as u32).collect();
+    let fit = |group| Fit {
+        data: Arc::new(table(group, rows, columns)),
+        train: train.clone(),
+        valid: Arc::from([]),
+        learner: learner.clone(),
+        seed: 1,
+    };
+    (0..groups).map(fit).collect()
 }
 
 fn table(group: u32, rows: usize, columns: usize) -> Dataset {

@@ -8,8 +8,8 @@ use std::time::Instant;
 use crate::baseline::{self, CheckedBaselineOptions};
 use crate::control::{Control, Progress};
 use crate::error::GpuError;
-use crate::linear::{self, CheckedLinearOptions, LinearScratch};
-use crate::logistic::{self, CheckedLogisticOptions, LogisticScratch};
+use crate::linear::{self, CheckedLinearOptions, LinearFit, LinearScratch};
+use crate::logistic::{self, CheckedLogisticOptions, LogisticFit, LogisticScratch};
 use crate::matrix::{Dataset, FitRows};
 use crate::model::{Model, Prediction};
 use crate::trees::{self, CheckedTreesOptions, TreesFit, TreesScratch};
@@ -167,6 +167,21 @@ impl Learned {
     }
 }
 
+impl From<LinearFit> for Learned {
+    fn from(linear: LinearFit) -> Self {
+        Self::new(Model::Linear(linear.model), linear.iterations)
+    }
+}
+
+impl From<LogisticFit> for Learned {
+    fn from(logistic: LogisticFit) -> Self {
+        Self {
+            train_loss: logistic.train_loss,
+            ..Self::new(Model::Logistic(logistic.model), logistic.iterations)
+        }
+    }
+}
+
 impl From<TreesFit> for Learned {
     fn from(trees: TreesFit) -> Self {
         let (train_loss, valid_loss) = (trees.train_loss, trees.valid_loss);
@@ -201,7 +216,7 @@ fn learn(
         }
         Learner::Linear(options) => {
             let linear = linear::fit(data, rows, options, fit.seed, control, &mut scratch.linear)?;
-            Ok(Learned::new(Model::Linear(linear.model), linear.iterations))
+            Ok(linear.into())
         }
         Learner::Logistic(options) => {
             let logistic = logistic::fit(
@@ -212,11 +227,7 @@ fn learn(
                 control,
                 &mut scratch.logistic,
             )?;
-            let learned = Learned::new(Model::Logistic(logistic.model), logistic.iterations);
-            Ok(Learned {
-                train_loss: logistic.train_loss,
-                ..learned
-            })
+            Ok(logistic.into())
         }
         Learner::Baseline(options) => Ok(Learned::new(
             Model::Baseline(baseline::fit(data, rows, options)?),

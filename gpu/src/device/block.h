@@ -34,6 +34,9 @@ DEVICE f32 f32_from_bits(u32 bits) { return __uint_as_float(bits); }
 
 #define INFINITE from_bits(0x7ff0000000000000ull)
 
+/* Where `Iterator::sum` starts. */
+#define NO_SUM (-0.0)
+
 /* Running sums of a total; see `trees/sums.rs`. */
 #define SUM_LANES 32
 
@@ -69,6 +72,19 @@ DEVICE f64 largest(f64 a, f64 b) { return a > b ? a : b; }
 DEVICE f64 magnitude(f64 x) { return from_bits(bits_of(x) & 0x7fffffffffffffffull); }
 
 DEVICE f64 clamped(f64 x, f64 low, f64 high) { return x < low ? low : x > high ? high : x; }
+
+/* As `f64::signum`. */
+DEVICE f64 sign_of(f64 x) { return x != x ? x : from_bits((bits_of(x) & 1ull << 63) | bits_of(1.0)); }
+
+/* Takes `words` from a region. */
+DEVICE u64 *take(u64 **region, u64 words) {
+    u64 *start = *region;
+    *region += words;
+    return start;
+}
+
+/* Words of so many halves of words. */
+DEVICE u64 halves(u64 count) { return (count + 1) / 2; }
 
 /* e^x, as `math::exp`. */
 DEVICE f64 exponential(f64 x) {

@@ -2,7 +2,9 @@
 //! (`docs/BENCHMARKS.md`); the GPU's are computed from datasheets and wait for a measurement.
 
 use super::fits::{DeviceKind, Placed, Reason};
+use crate::design::ONE_HOT_LEVELS_MAX;
 use crate::fit::{Fit, Learner};
+use crate::matrix::Column;
 use crate::trees::TreesOptions;
 
 /// CPU: one row and column counted, one candidate judged, one row moved to a child.
@@ -21,10 +23,75 @@ const GPU_BYTE_NS: f64 = 0.1;
 /// The CPU bins the rows and reads the trees of either device's fits: per value, and per node.
 const HOST_VALUE_NS: f64 = 20.0;
 const HOST_NODE_NS: f64 = 30.0;
+/// CPU, linear terms: one value made a term, one product added to a Gram matrix, one to a solution.
+const CPU_TERM_NS: f64 = 6.0;
+const CPU_PRODUCT_NS: f64 = 0.15;
+const CPU_SOLVE_NS: f64 = 0.5;
+/// The same on a GPU, per block, and one row of a sum that one thread adds up.
+const GPU_TERM_NS: f64 = 0.2;
+const GPU_PRODUCT_NS: f64 = 0.05;
+const GPU_SOLVE_NS: f64 = 0.3;
+const GPU_SUM_NS: f64 = 20.0;
+/// The CPU gathers the values that a GPU makes terms of.
+const HOST_GATHER_NS: f64 = 2.5;
 /// How much faster the GPU must seem: a wrong guess for the CPU costs less.
 const GPU_ADVANTAGE_MIN: f64 = 1.3;
 
-/// Steps of one fit.
+/// What a fit takes: nanoseconds of the CPU alone; or of the CPU beside the GPU, of a block of it, and bytes to send.
+#[derive(Debug, Clone, Copy, Default)]
+struct Cost {
+    cpu: f64,
+    host: f64,
+    block: f64,
+    bytes: f64,
+}
+
+fn cost(fit: &Fit) -> Cost {
+    match &fit.learner {
+        Learner::Trees(options) => trees_cost(&steps(fit, options)),
+        Learner::Linear(_) => terms_cost(fit),
+        Learner::Logistic(_) | Learner::Baseline(_) => Cost::default(),
+    }
+}
+
+fn trees_cost(steps: &Steps) -> Cost {
+    let binned = steps.values * HOST_VALUE_NS;
+    // Every other level is counted on average, since siblings are subtracted.
+    let counted = steps.counted * 0.5 * CPU_COUNT_NS;
+    Cost {
+        cpu: binned + counted + steps.judged * CPU_JUDGE_NS + steps.moved * CPU_MOVE_NS,
+        host: binned + steps.nodes * HOST_NODE_NS,
+        block: steps.counted * GPU_COUNT_NS
+            + steps.judged * GPU_JUDGE_NS
+            + steps.levels * GPU_LEVEL_NS,
+        bytes: steps.values + 16.0 * steps.nodes,
+    }
+}
+
+fn terms_cost(fit: &Fit) -> Cost {
+    let rows = fit.train.len() as f64;
+    let columns = fit.data.features().columns();
+    let terms = columns.iter().map(|column| match column {
+        Column::Numeric(_) => 1,
+        Column::Categorical { levels, .. } => (*levels as usize).min(ONE_HOT_LEVELS_MAX),
+    });
+    let terms = terms.sum::<usize>() as f64;
+    let products = rows * terms * terms / 2.0;
+    // A factor, and the inverse for standard errors.
+    let solved = terms * terms * terms;
+    Cost {
+        cpu: rows * terms * CPU_TERM_NS + products * CPU_PRODUCT_NS + solved * CPU_SOLVE_NS,
+        host: rows * columns.len() as f64 * HOST_GATHER_NS,
+        block: rows * terms * GPU_TERM_NS
+            + products * GPU_PRODUCT_NS
+            + solved * GPU_SOLVE_NS
+            // Moments take two sums, residuals one.
+            + 3.0 * rows * GPU_SUM_NS,
+        bytes: 4.0 * rows * columns.len() as f64,
+    }
+}
+
+/// Steps of one fit of boosted trees.
 struct Steps {
     counted: f64,
     judged: f64,
@@ -60,7 +127,7 @@ fn steps(fit: &Fit, options: &TreesOptions) -> Steps {
     }
 }
 
-/// Guessed seconds of boosted trees on the CPU and on a GPU.
+/// Guessed seconds of fits on the CPU and on a GPU.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Estimate {
     pub(crate) cpu_seconds: f64,
@@ -77,21 +144,12 @@ impl Estimate {
         let (mut cpu, mut host, mut blocks, mut bytes) = (0.0, 0.0, 0.0, 0.0);
         let mut longest = 0.0f64;
         for fit in fits {
-            let Learner::Trees(options) = &fit.learner else {
-                continue;
-            };
-            let steps = steps(fit, options);
-            let binned = steps.values * HOST_VALUE_NS;
-            // Every other level is counted on average, since siblings are subtracted.
-            let counted = steps.counted * 0.5 * CPU_COUNT_NS;
-            cpu += binned + counted + steps.judged * CPU_JUDGE_NS + steps.moved * CPU_MOVE_NS;
-            host += binned + steps.nodes * HOST_NODE_NS;
-            let block = steps.counted * GPU_COUNT_NS
-                + steps.judged * GPU_JUDGE_NS
-                + steps.levels * GPU_LEVEL_NS;
-            blocks += block;
-            longest = longest.max(block);
-            bytes += steps.values + 16.0 * steps.nodes;
+            let cost = cost(fit);
+            cpu += cost.cpu;
+            host += cost.host;
+            blocks += cost.block;
+            longest = longest.max(cost.block);
+            bytes += cost.bytes;
         }
         let threads = threads.max(1) as f64;
         let parallel = f64::from(processors.max(1)) * GPU_BLOCKS;
@@ -128,10 +186,16 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::matrix::{Column, Dataset, Matrix, Task};
+    use crate::linear::LinearOptions;
+    use crate::matrix::{Dataset, Matrix, Task};
 
     fn fits(count: usize, rows: usize) -> Vec<Fit> {
-        let columns = vec![Column::Numeric(vec![0.0; rows]); 20];
+        let learner = Learner::Trees(TreesOptions::xgboost_defaults().check().unwrap());
+        fits_of(&learner, count, rows, 20)
+    }
+
+    fn fits_of(learner: &Learner, count: usize, rows: usize, columns: usize) -> Vec<Fit> {
+        let columns = vec![Column::Numeric(vec![0.0; rows]); columns];
         let data = Dataset::new(
             Matrix::new(columns, rows).unwrap(),
             vec![0.0; rows],
@@ -143,10 +207,23 @@ mod tests {
             data: Arc::new(data.unwrap()),
             train: (0..rows as u32).collect(),
             valid: Arc::from([]),
-            learner: Learner::Trees(TreesOptions::xgboost_defaults().check().unwrap()),
+            learner: learner.clone(),
             seed: 0,
         };
         vec![fit; count]
+    }
+
+    #[test]
+    fn linear_fits_favour_the_gpu_when_they_are_many_and_wide() {
+        let learner = Learner::Linear(LinearOptions::default().check().unwrap());
+        let estimate = |count, rows, columns| {
+            Estimate::new(fits_of(&learner, count, rows, columns).iter(), 2, 132)
+        };
+        assert!(estimate(1_000, 500, 100).favours_gpu());
+        assert!(!estimate(1, 500, 100).favours_gpu());
+        assert!(!estimate(100, 100, 5).favours_gpu());
+        let (one, two) = (estimate(1, 500, 20), estimate(2, 500, 20));
+        assert!((two.cpu_seconds / one.cpu_seconds - 2.0).abs() < 1e-6);
     }
 
     #[test]

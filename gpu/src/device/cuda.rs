@@ -2,6 +2,7 @@
 //! needed to build, and nothing is linked. Kernels travel as the text that the driver compiles (`*.ptx`, written by
 //! `gpu/ptx.py`).
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cudarc::driver::sys::{self, CUresult};
@@ -11,10 +12,8 @@ use cudarc::driver::{
 use cudarc::nvrtc::Ptx;
 
 use super::error::DeviceError;
-use super::launch::{Answer, Device, Launch, Launcher};
-use crate::trees::boost::RESERVED_CHIP_BYTES;
-
-const BOOST: &str = include_str!("../trees/boost/boost.ptx");
+use super::launch::{Answer, Device, Launch, Launcher, RESERVED_CHIP_BYTES};
+use super::module::{MODULES, Module};
 
 /// Share of the free memory that fits may take; other programs use the GPU as well.
 const MEMORY_SHARE: f64 = 0.8;
@@ -34,7 +33,7 @@ pub fn detect() -> Result<Option<Device>, DeviceError> {
         Ok(_) => {}
         Err(error) => return Err(broken(error)),
     }
-    open().map(Some).map_err(broken)
+    open().map(Some)
 }
 
 fn broken(error: DriverError) -> DeviceError {
@@ -51,44 +50,75 @@ fn words(error: DriverError) -> String {
     )
 }
 
-fn open() -> Result<Device, DriverError> {
-    use sys::CUdevice_attribute_enum as Attribute;
-    use sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
-    let context = CudaContext::new(0)?;
-    let name = context.name()?;
-    let (free, _) = context.mem_get_info()?;
-    let processors = context.attribute(Attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?;
-    let chip =
-        context.attribute(Attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)?;
-    let module = context.load_module(Ptx::from_src(BOOST))?;
-    let on_chip = module.load_function("boost_on_chip")?;
-    let in_memory = module.load_function("boost_in_memory")?;
-    for kernel in [&on_chip, &in_memory] {
-        let dynamic = chip - RESERVED_CHIP_BYTES as i32;
-        kernel.set_attribute(CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, dynamic)?;
+fn open() -> Result<Device, DeviceError> {
+    let context = CudaContext::new(0).map_err(broken)?;
+    let facts = facts(&context).map_err(broken)?;
+    let mut kernels = BTreeMap::new();
+    for module in MODULES {
+        load(&context, module, facts.chip, &mut kernels).map_err(|error| {
+            let reason = format!("{}: {}", module.source, words(error));
+            DeviceError::Driver { reason }
+        })?;
     }
     let launcher = Cuda {
-        name: name.clone(),
+        name: facts.name.clone(),
         stream: context.default_stream(),
-        on_chip,
-        in_memory,
+        kernels,
         turn: Mutex::new(()),
     };
     Ok(Device {
-        name,
-        processors: u32::try_from(processors).unwrap_or(1),
-        chip_bytes: usize::try_from(chip).unwrap_or(0),
-        memory_bytes: (free as f64 * MEMORY_SHARE) as u64,
+        name: facts.name,
+        processors: u32::try_from(facts.processors).unwrap_or(1),
+        chip_bytes: usize::try_from(facts.chip).unwrap_or(0),
+        memory_bytes: (facts.free as f64 * MEMORY_SHARE) as u64,
         launcher: Box::new(launcher),
     })
+}
+
+/// What a GPU says of itself.
+struct Facts {
+    name: String,
+    processors: i32,
+    /// Shared memory that a block may take, in bytes.
+    chip: i32,
+    /// Free memory, in bytes.
+    free: usize,
+}
+
+fn facts(context: &CudaContext) -> Result<Facts, DriverError> {
+    use sys::CUdevice_attribute_enum as Attribute;
+    Ok(Facts {
+        name: context.name()?,
+        processors: context.attribute(Attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?,
+        chip: context
+            .attribute(Attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)?,
+        free: context.mem_get_info()?.0,
+    })
+}
+
+/// Has the driver compile a module's kernels, which may then take all of a block's shared memory.
+fn load(
+    context: &Arc<CudaContext>,
+    module: &Module,
+    chip_bytes: i32,
+    kernels: &mut BTreeMap<&'static str, CudaFunction>,
+) -> Result<(), DriverError> {
+    use sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+    let compiled = context.load_module(Ptx::from_src(module.ptx))?;
+    for &name in module.kernels {
+        let kernel = compiled.load_function(name)?;
+        let dynamic = chip_bytes - RESERVED_CHIP_BYTES as i32;
+        kernel.set_attribute(CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, dynamic)?;
+        kernels.insert(name, kernel);
+    }
+    Ok(())
 }
 
 /// A GPU with its kernels loaded.
 struct Cuda {
     name: String,
     stream: Arc<CudaStream>,
-    on_chip: CudaFunction,
-    in_memory: CudaFunction,
+    kernels: BTreeMap<&'static str, CudaFunction>,
     /// One launch at a time, so that each may count on the memory.
     turn: Mutex<()>,
 }
@@ -112,16 +142,13 @@ impl Launcher for Cuda {
 impl Cuda {
     fn run(&self, launch: &Launch) -> Result<Answer, DriverError> {
         let stream = &self.stream;
-        let kernel = if launch.histograms_on_chip {
-            &self.on_chip
-        } else {
-            &self.in_memory
-        };
+        let kernel = self.kernels.get(launch.kernel);
+        let kernel = kernel.ok_or(DriverError(CUresult::CUDA_ERROR_NOT_FOUND))?;
         let tasks = stream.clone_htod(&launch.tasks)?;
         let input = stream.clone_htod(&launch.input)?;
         let mut scratch = stream.alloc_zeros::<u64>(launch.scratch_words.max(1))?;
         let mut output = stream.alloc_zeros::<u64>(launch.output_words)?;
-        let mut nodes = stream.alloc_zeros::<u64>(2 * launch.nodes_max)?;
+        let mut nodes = stream.alloc_zeros::<u64>((2 * launch.nodes_max).max(1))?;
         let mut nodes_used = stream.alloc_zeros::<u64>(1)?;
         let nodes_max = launch.nodes_max as u64;
         let shape = LaunchConfig {
@@ -138,12 +165,15 @@ impl Cuda {
             .arg(&mut nodes_used)
             .arg(&nodes_max)
             .record_kernel_launch(sys::CUevent_flags_enum::CU_EVENT_DEFAULT);
-        // SAFETY: the arguments are those of the kernels in `boost.cu`, in their order; a kernel stays inside the words
-        // that `BoostFit::write` has set aside for each fit, which the emulation checks.
+        // SAFETY: the arguments are those that every kernel of `MODULES` takes, in their order; a kernel stays inside the
+        // words that `DeviceFit::write` has set aside for each fit, which the emulation checks.
         let events = unsafe { call.launch(shape) }?;
         let used = stream.clone_dtoh(&nodes_used)?[0].min(nodes_max) as usize;
         let output = stream.clone_dtoh(&output)?;
-        let nodes = stream.clone_dtoh(&nodes.slice(..2 * used))?;
+        let nodes = match used {
+            0 => Vec::new(),
+            used => stream.clone_dtoh(&nodes.slice(..2 * used))?,
+        };
         stream.synchronize()?;
         let seconds = match events {
             Some((start, end)) => f64::from(start.elapsed_ms(&end)?) * 1e-3,

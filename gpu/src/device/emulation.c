@@ -1,12 +1,12 @@
-/* Runs launches of the boosting kernels without a GPU, for tests: reads one from standard input, answers on standard
-   output. Words of 8 bytes: a header of nine (kernel, threads, words of shared memory, fits, words of tasks, input, scratch
-   and output, most nodes), tasks, input; and back: nodes used, output, nodes. Memory starts as noise, and what lies behind
-   each part is checked to be untouched. */
+/* Runs launches of a kernel without a GPU, for tests: reads one from standard input, answers on standard output. Words of 8
+   bytes: a header of eight (threads, words of shared memory, fits, words of tasks, input, scratch and output, most nodes),
+   tasks, input; and back: nodes used, output, nodes. Memory starts as noise, and what lies behind each part is checked to be
+   untouched. The compiler is told KERNEL_SOURCE, a file that calls what it reads of a fit `Task`, and KERNEL_NAME. */
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../trees/boost/boost.cu"
+#include KERNEL_SOURCE
 
 #define GUARD_WORDS 64
 #define NOISE 0xababababababababull
@@ -33,7 +33,7 @@ static u64 *read_part(u64 words) {
 }
 
 typedef struct {
-    u64 kernel, nodes_max;
+    u64 nodes_max;
     const u64 *tasks, *input;
     u64 *scratch, *output, *nodes, *nodes_used;
     u32 thread;
@@ -42,11 +42,7 @@ typedef struct {
 static void *run_thread(void *data) {
     const Call *c = data;
     threadIdx.x = c->thread;
-    const FitTask *tasks = (const FitTask *)c->tasks;
-    if (c->kernel)
-        boost_on_chip(tasks, c->input, c->scratch, c->output, c->nodes, c->nodes_used, c->nodes_max);
-    else
-        boost_in_memory(tasks, c->input, c->scratch, c->output, c->nodes, c->nodes_used, c->nodes_max);
+    KERNEL_NAME((const Task *)c->tasks, c->input, c->scratch, c->output, c->nodes, c->nodes_used, c->nodes_max);
     return 0;
 }
 
@@ -67,17 +63,17 @@ static void run_block(const Call *call) {
 }
 
 int main(void) {
-    u64 header[9];
-    if (fread(header, 8, 9, stdin) != 9) return 2;
-    u64 chip_words = header[2], scratch_words = header[6], output_words = header[7];
-    u64 *tasks = read_part(header[4]), *input = read_part(header[5]);
-    u64 nodes_used = 0, nodes_max = header[8];
+    u64 header[8];
+    if (fread(header, 8, 8, stdin) != 8) return 2;
+    u64 chip_words = header[1], scratch_words = header[5], output_words = header[6];
+    u64 *tasks = read_part(header[3]), *input = read_part(header[4]);
+    u64 nodes_used = 0, nodes_max = header[7];
     u64 *scratch = part(scratch_words), *output = part(output_words), *nodes = part(2 * nodes_max);
-    if (sizeof(FitTask) * header[3] != 8 * header[4]) return 5;
-    blockDim.x = (u32)header[1];
+    if (sizeof(Task) * header[2] != 8 * header[3]) return 5;
+    blockDim.x = (u32)header[0];
     pthread_barrier_init(&emulated_barrier, 0, blockDim.x);
-    Call call = {header[0], nodes_max, tasks, input, scratch, output, nodes, &nodes_used, 0};
-    for (u32 block = 0; block < header[3]; block++) {
+    Call call = {nodes_max, tasks, input, scratch, output, nodes, &nodes_used, 0};
+    for (u32 block = 0; block < header[2]; block++) {
         blockIdx.x = block;
         emulated_shared = part(chip_words);
         run_block(&call);

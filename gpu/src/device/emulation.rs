@@ -1,17 +1,21 @@
-//! How are kernels tested without a GPU? Compiled as plain C with the system's compiler and run as a program whose threads
-//! are the block's threads. With `-fsanitize=thread` among its arguments, the compiler adds a search for missing barriers.
+//! How are kernels tested without a GPU? Compiled as plain C with the system's compiler and run as a program per kernel whose
+//! threads are the block's threads. With `-fsanitize=thread` among its arguments, the compiler adds a search for missing barriers.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use super::error::DeviceError;
 use super::launch::{Answer, Device, Launch, Launcher};
+use super::module::MODULES;
 
-/// A program that runs launches; its file goes with it.
+/// Programs that run launches; their files go with it.
 pub(crate) struct Emulation {
-    program: PathBuf,
+    /// By kernel, compiled when first asked for.
+    programs: Mutex<BTreeMap<&'static str, PathBuf>>,
     /// Threads of a block, whatever the launch asks for.
     threads: u32,
     /// What a launch may take, to play a GPU that is smaller than it said.
@@ -23,22 +27,8 @@ pub(crate) struct Emulation {
 
 impl Emulation {
     pub(crate) fn new(threads: u32) -> Self {
-        static MADE: AtomicU32 = AtomicU32::new(0);
-        let number = MADE.fetch_add(1, Ordering::Relaxed);
-        let name = format!("tarn-emulation-{}-{number}", std::process::id());
-        let program = std::env::temp_dir().join(name);
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/device/emulation.c");
-        let output = Command::new("cc")
-            .args(["-std=gnu11", "-O2", "-ffp-contract=off", "-pthread"])
-            .args(["-Wall", "-Wextra", "-Wno-unused-function", "-Werror", "-o"])
-            .args([&program, &source])
-            .arg("-lm")
-            .output()
-            .expect("a C compiler named cc");
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{errors}");
         Self {
-            program,
+            programs: Mutex::default(),
             threads,
             room_bytes: u64::MAX,
             launches_max: usize::MAX,
@@ -69,7 +59,6 @@ impl Emulation {
 
     fn words(&self, launch: &Launch) -> Vec<u8> {
         let header = [
-            u64::from(launch.histograms_on_chip),
             u64::from(self.threads),
             launch.chip_bytes as u64 / 8,
             launch.places.len() as u64,
@@ -86,8 +75,40 @@ impl Emulation {
 
 impl Drop for Emulation {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.program);
+        let programs = self.programs.get_mut().expect("no panic while compiling");
+        for program in programs.values() {
+            let _ = std::fs::remove_file(program);
+        }
     }
+}
+
+/// Compiles a kernel as a program.
+fn compile(kernel: &str) -> PathBuf {
+    static MADE: AtomicU32 = AtomicU32::new(0);
+    let module = MODULES
+        .iter()
+        .find(|module| module.kernels.contains(&kernel));
+    let source = module.expect("a kernel of a module").source;
+    let number = MADE.fetch_add(1, Ordering::Relaxed);
+    let name = format!("tarn-emulation-{}-{number}", std::process::id());
+    let program = std::env::temp_dir().join(name);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let output = Command::new("cc")
+        .args(["-std=gnu11", "-O2", "-ffp-contract=off", "-pthread"])
+        .args(["-Wall", "-Wextra", "-Wno-unused-function", "-Werror"])
+        .arg(format!(
+            "-DKERNEL_SOURCE=\"{}\"",
+            folder.join(source).display()
+        ))
+        .arg(format!("-DKERNEL_NAME={kernel}"))
+        .arg("-o")
+        .args([&program, &folder.join("device/emulation.c")])
+        .arg("-lm")
+        .output()
+        .expect("a C compiler named cc");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    program
 }
 
 impl Launcher for Emulation {
@@ -101,7 +122,14 @@ impl Launcher for Emulation {
             let reason = "it fell off the bus".to_owned();
             return Err(DeviceError::Lost { device, reason });
         }
-        let mut child = Command::new(&self.program)
+        let program = self
+            .programs
+            .lock()
+            .expect("no panic while compiling")
+            .entry(launch.kernel)
+            .or_insert_with(|| compile(launch.kernel))
+            .clone();
+        let mut child = Command::new(program)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

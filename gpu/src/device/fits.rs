@@ -2,7 +2,7 @@
 //! over in launches of like shape that fit its memory, the others run as [`crate::fit::fit_each`] runs them.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rayon::prelude::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 
@@ -10,14 +10,13 @@ use super::cost::Estimate;
 use super::error::DeviceError;
 use super::launch::{Answer, Device, Launch};
 use super::obstacle::Obstacle;
+use super::offload::{self, DeviceFit, Rows, RowsKey};
 use crate::control::{Control, Progress};
 use crate::error::GpuError;
-use crate::fit::{self, Fit, FitOutcome, Learner, fit_each};
-use crate::trees::CheckedTreesOptions;
-use crate::trees::boost::{self, Binned, BinnedKey, BoostFit, Written};
+use crate::fit::{self, Fit, FitOutcome, fit_each};
 
-/// Fits that are binned before they are launched, and what their rows may take of the host's memory. Twice as much is held:
-/// the next fits are binned while these run.
+/// Fits that are prepared before they are launched, and what their rows may take of the host's memory. Twice as much is held:
+/// the next fits are prepared while these run.
 const FITS_AT_ONCE: usize = 2_048;
 const HOST_BYTES_MAX: usize = 512 << 20;
 /// Steps of shared memory by which launches are told apart, in bytes.
@@ -160,11 +159,11 @@ pub fn fit_each_on(
 }
 
 /// Runs the fits at the positions listed on the GPU, for which [`place`] put them there, and hands each outcome to
-/// `deliver`. Rows are binned and models read on `threads` threads. Answers the fits that turned out too large for the
-/// GPU, which were not run.
+/// `deliver`. Rows are prepared and models read on `threads` threads. Answers the fits that turned out not to be
+/// for the GPU, which were not run.
 ///
-/// A launch is not interrupted: the switch of `control` is looked at, and its hook called, before rows are binned and
-/// between launches.
+/// A launch is not interrupted: the switch of `control` is looked at, and its hook called, before rows are prepared
+/// and between launches.
 ///
 /// # Errors
 /// [`GpuError::Threads`] when the threads can't be started; errors of single fits are delivered.
@@ -205,21 +204,25 @@ fn place(
         (DeviceChoice::Auto, None) => return everywhere(DeviceKind::Cpu, Reason::NoGpu),
         (DeviceChoice::Auto | DeviceChoice::Gpu, Some(device)) => device,
     };
-    let obstacles: Vec<Option<Obstacle>> = fits.iter().map(obstacle).collect();
-    let able = fits.iter().zip(&obstacles);
-    let able = able
-        .filter(|(_, obstacle)| obstacle.is_none())
-        .map(|(fit, _)| fit);
-    let estimate = Estimate::new(able, threads, device.processors);
-    let free = match choice {
-        DeviceChoice::Gpu => Placed::new(DeviceKind::Gpu, Reason::Asked),
-        _ => estimate.placed(),
+    let obstacles: Vec<Option<Obstacle>> = fits.iter().map(offload::obstacle).collect();
+    // Learners have different advantages: those of one list may go to different devices.
+    let mut estimates: BTreeMap<&str, Placed> = BTreeMap::new();
+    let mut free = |fit: &Fit| {
+        let learner = fit.learner.name();
+        let estimate = estimates.entry(learner).or_insert_with(|| {
+            let able = fits.iter().zip(&obstacles);
+            let able =
+                able.filter(|(fit, obstacle)| obstacle.is_none() && fit.learner.name() == learner);
+            Estimate::new(able.map(|(fit, _)| fit), threads, device.processors).placed()
+        });
+        estimate.clone()
     };
-    let of = |obstacle: Option<Obstacle>| match obstacle {
-        None => free.clone(),
-        Some(obstacle) => placed_despite(choice, obstacle),
+    let of = |(fit, obstacle): (&Fit, &Option<Obstacle>)| match (obstacle, choice) {
+        (Some(obstacle), _) => placed_despite(choice, obstacle.clone()),
+        (None, DeviceChoice::Gpu) => Placed::new(DeviceKind::Gpu, Reason::Asked),
+        (None, _) => free(fit),
     };
-    Ok(obstacles.into_iter().map(of).collect())
+    Ok(fits.iter().zip(&obstacles).map(of).collect())
 }
 
 fn placed_despite(choice: DeviceChoice, obstacle: Obstacle) -> Placed {
@@ -228,15 +231,6 @@ fn placed_despite(choice: DeviceChoice, obstacle: Obstacle) -> Placed {
         _ => DeviceKind::Cpu,
     };
     Placed::new(device, Reason::Obstacle(obstacle))
-}
-
-fn obstacle(fit: &Fit) -> Option<Obstacle> {
-    match &fit.learner {
-        Learner::Trees(options) => boost::obstacle(&fit.data, options),
-        other => Some(Obstacle::Learner {
-            learner: other.name(),
-        }),
-    }
 }
 
 /// A poisoned lock only says that another worker panicked; what it holds is still right.
@@ -258,18 +252,18 @@ struct Ready<'a> {
     rank: usize,
     position: usize,
     placed: &'a Placed,
-    fit: BoostFit,
+    fit: Box<dyn DeviceFit>,
 }
 
 /// What makes fits alike: the kernel, its threads, the shared memory of a block.
-type Shape = (bool, u32, usize);
+type Shape = (&'static str, u32, usize);
 
 /// The GPU's share of a list.
 struct Queue<'a, Deliver> {
     fits: &'a [Fit],
     device: &'a Device,
     control: &'a Control,
-    /// Fits that turned out too large.
+    /// Fits that turned out not to be for the GPU.
     returned: Mutex<Vec<(usize, Obstacle)>>,
     /// Why nothing more is launched.
     failed: Mutex<Option<GpuError>>,
@@ -291,22 +285,19 @@ where
         let mut rest = order.as_slice();
         let mut ready = self.next_portion(&mut rest);
         while let Some(shapes) = ready {
-            // The next fits are binned while these are on the GPU.
+            // The next fits are prepared while these are on the GPU.
             (_, ready) = rayon::join(|| self.launch_all(shapes), || self.next_portion(&mut rest));
         }
     }
 
-    /// Bins as many of the next fits as may be held.
+    /// Prepares as many of the next fits as may be held.
     fn next_portion<'b>(
         &self,
         rest: &mut &[&'b (usize, Placed)],
     ) -> Option<BTreeMap<Shape, Vec<Ready<'b>>>> {
         let mut bytes = 0;
         let held = rest.iter().take(FITS_AT_ONCE).take_while(|(position, _)| {
-            let fit = &self.fits[*position];
-            let rows = fit.train.len() + fit.valid.len();
-            // Bins go over eight to a word; labels, weights and keys are words.
-            bytes += rows * (fit.data.features().columns().len() + 32);
+            bytes += offload::rows_bytes(&self.fits[*position]);
             bytes <= HOST_BYTES_MAX
         });
         let held = held.count().max(1).min(rest.len());
@@ -333,18 +324,18 @@ where
         lock(&self.failed).clone()
     }
 
-    /// Bins the rows on all threads, once for all fits that share them, and sorts the fits by shape.
+    /// Prepares the rows on all threads, once for all fits that share them, and sorts the fits by shape.
     fn prepare<'b>(&self, portion: &[&'b (usize, Placed)]) -> BTreeMap<Shape, Vec<Ready<'b>>> {
-        let mut shared: BTreeMap<BinnedKey, Vec<Wanted<'b>>> = BTreeMap::new();
+        let mut shared: BTreeMap<RowsKey, Vec<Wanted<'b>>> = BTreeMap::new();
         for (rank, (position, placed)) in portion.iter().enumerate() {
-            let (position, fit) = (*position, &self.fits[*position]);
-            if let Learner::Trees(options) = &fit.learner {
-                let key = BinnedKey::new(fit, options);
-                shared.entry(key).or_default().push(Wanted {
-                    rank,
-                    position,
-                    placed,
-                });
+            let wanted = Wanted {
+                rank,
+                position: *position,
+                placed,
+            };
+            match offload::rows_key(&self.fits[*position]) {
+                Ok(key) => shared.entry(key).or_default().push(wanted),
+                Err(obstacle) => self.give_back(*position, obstacle),
             }
         }
         let shared: Vec<Vec<Wanted>> = shared.into_values().collect();
@@ -356,15 +347,15 @@ where
         let mut shapes: BTreeMap<Shape, Vec<Ready>> = BTreeMap::new();
         for ready in ready {
             let chip = ready.fit.chip_bytes().div_ceil(CHIP_STEP);
-            let shape = (ready.fit.histograms_on_chip(), ready.fit.threads(), chip);
+            let shape = (ready.fit.kernel(), ready.fit.threads(), chip);
             shapes.entry(shape).or_default().push(ready);
         }
         shapes
     }
 
-    /// Prepares fits that share their binned rows; delivers those that fail, returns those that are too large.
+    /// Prepares fits that share their rows; delivers those that fail, gives those back that the GPU does not do.
     fn prepare_shared<'b>(&self, wanted: &[Wanted<'b>]) -> Vec<Ready<'b>> {
-        let binned = self.bin(wanted[0].position);
+        let rows = self.rows(wanted[0].position);
         let mut ready = Vec::with_capacity(wanted.len());
         for &Wanted {
             rank,
@@ -373,11 +364,13 @@ where
         } in wanted
         {
             let fit = &self.fits[position];
-            let prepared = binned.clone().and_then(|binned| {
-                let options = trees(fit)?;
-                BoostFit::new(&fit.data, binned, options, fit.seed, self.device.chip_bytes)
-            });
+            let prepared = rows
+                .clone()
+                .and_then(|rows| offload::prepare(fit, rows, self.device.chip_bytes));
             match prepared {
+                Err(GpuError::Device(DeviceError::Obstacle(obstacle))) => {
+                    self.give_back(position, obstacle);
+                }
                 Err(error) => (self.deliver)(position, Err(error), placed),
                 Ok(fit) if fit.memory_bytes() > self.device.memory_bytes => {
                     self.too_large(position, fit.memory_bytes());
@@ -393,22 +386,23 @@ where
         ready
     }
 
-    fn bin(&self, position: usize) -> Result<Arc<Binned>, GpuError> {
+    fn rows(&self, position: usize) -> Result<Rows, GpuError> {
         if let Some(error) = self.failure() {
             return Err(error);
         }
-        let fit = &self.fits[position];
-        let options = trees(fit)?;
         self.control.checkpoint(Progress {
             rounds_done: 0,
-            rounds_max: options.rounds,
+            rounds_max: 1,
         })?;
-        Binned::new(fit, options).map(Arc::new)
+        offload::rows(&self.fits[position])
     }
 
     fn too_large(&self, position: usize, needed: u64) {
         let available = self.device.memory_bytes;
-        let obstacle = Obstacle::TooLarge { needed, available };
+        self.give_back(position, Obstacle::TooLarge { needed, available });
+    }
+
+    fn give_back(&self, position: usize, obstacle: Obstacle) {
         lock(&self.returned).push((position, obstacle));
     }
 
@@ -431,14 +425,9 @@ where
         if let Err(error) = self.control.checkpoint(progress) {
             return self.fail(ready, error);
         }
-        let mut launch = Launch {
-            histograms_on_chip: ready[0].fit.histograms_on_chip(),
-            threads: ready[0].fit.threads(),
-            ..Launch::default()
-        };
-        let mut written = Written::default();
+        let mut launch = Launch::new(ready[0].fit.kernel(), ready[0].fit.threads());
         for ready in &ready {
-            ready.fit.write(&mut launch, &mut written);
+            ready.fit.write(&mut launch);
         }
         match self.device.launcher.launch(&launch) {
             Ok(answer) => self.read(ready, &launch.places, &answer),
@@ -468,9 +457,9 @@ where
                 let fit = &self.fits[ready.position];
                 let outcome = ready
                     .fit
-                    .read(&fit.data, answer, place)
+                    .read(fit, answer, place)
                     .map_err(GpuError::from)
-                    .and_then(|trees| fit::complete(fit, trees.into(), seconds));
+                    .and_then(|learned| fit::complete(fit, learned, seconds));
                 (self.deliver)(ready.position, outcome, ready.placed);
             });
     }
@@ -485,15 +474,5 @@ where
         for ready in ready {
             (self.deliver)(ready.position, Err(error.clone()), ready.placed);
         }
-    }
-}
-
-fn trees(fit: &Fit) -> Result<&CheckedTreesOptions, GpuError> {
-    match &fit.learner {
-        Learner::Trees(options) => Ok(options),
-        other => Err(DeviceError::Obstacle(Obstacle::Learner {
-            learner: other.name(),
-        })
-        .into()),
     }
 }

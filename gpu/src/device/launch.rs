@@ -1,12 +1,17 @@
 //! What goes to a GPU, and what comes back? Words of 8 bytes, so that nothing depends on a struct's layout in Rust.
 
+use std::collections::BTreeMap;
+
 use super::error::DeviceError;
+
+/// Shared memory that kernels take for themselves, in bytes; the rest holds the fit.
+pub(crate) const RESERVED_CHIP_BYTES: usize = 2_048;
 
 /// Fits that run together: a block each.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Launch {
-    /// Whether histograms lie in the blocks' shared memory, which picks the kernel.
-    pub(crate) histograms_on_chip: bool,
+    /// Name of the kernel that runs them.
+    pub(crate) kernel: &'static str,
     /// Threads of a block.
     pub(crate) threads: u32,
     /// Shared memory of a block, in bytes.
@@ -23,14 +28,44 @@ pub(crate) struct Launch {
     pub(crate) output_words: usize,
     /// Nodes that the trees of all fits may have.
     pub(crate) nodes_max: usize,
+    /// Where in the input the parts of rows lie that several fits share, by the address of the rows.
+    shared: BTreeMap<usize, Vec<u64>>,
 }
 
 impl Launch {
+    /// An empty launch of a kernel with so many threads to a block.
+    pub(crate) fn new(kernel: &'static str, threads: u32) -> Self {
+        Self {
+            kernel,
+            threads,
+            ..Self::default()
+        }
+    }
+
     /// Appends words to the input; answers where they begin.
     pub(crate) fn put(&mut self, words: impl Iterator<Item = u64>) -> u64 {
         let at = self.input.len() as u64;
         self.input.extend(words);
         at
+    }
+
+    /// Where the parts of `rows` lie; writes them unless another fit has.
+    pub(crate) fn share<Rows, const PARTS: usize>(
+        &mut self,
+        rows: &Rows,
+        write: impl FnOnce(&mut Self) -> [u64; PARTS],
+    ) -> [u64; PARTS] {
+        let address = std::ptr::from_ref(rows).addr();
+        if let Some(&places) = self
+            .shared
+            .get(&address)
+            .and_then(|places| places.as_array::<PARTS>())
+        {
+            return places;
+        }
+        let places = write(self);
+        self.shared.insert(address, places.to_vec());
+        places
     }
 
     /// Memory that the launch takes, in bytes.
@@ -42,6 +77,13 @@ impl Launch {
             + 2 * self.nodes_max;
         8 * words as u64
     }
+}
+
+/// Two numbers to a word, the first one low.
+pub(crate) fn pairs(numbers: &[u32]) -> impl Iterator<Item = u64> + '_ {
+    numbers
+        .chunks(2)
+        .map(|pair| u64::from(pair[0]) | pair.get(1).map_or(0, |&high| u64::from(high) << 32))
 }
 
 /// What kernels left behind.

@@ -9,11 +9,17 @@ pub(crate) mod emulation;
 mod error;
 mod fits;
 mod launch;
+mod module;
 mod obstacle;
+mod offload;
+#[cfg(test)]
+pub(crate) mod parity;
 
 pub use cuda::detect;
 pub use error::DeviceError;
 pub use fits::{DeviceChoice, DeviceKind, Placed, Reason, fit_each_on};
 pub use launch::Device;
-pub(crate) use launch::{Answer, Launch};
+pub(crate) use launch::{Answer, Launch, RESERVED_CHIP_BYTES, pairs};
+pub(crate) use module::Module;
 pub use obstacle::Obstacle;
+pub(crate) use offload::DeviceFit;

@@ -5,11 +5,17 @@ use thiserror::Error;
 /// What a GPU does not fit; the CPU does.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Obstacle {
-    /// Another learner than boosted trees.
+    /// A learner without a kernel.
     #[error("learner {learner} runs on the CPU only")]
     Learner {
         /// Name of the learner.
         learner: &'static str,
+    },
+    /// Linear terms beyond what a block of a GPU solves in good time.
+    #[error("more than {limit} terms of a linear model run on the CPU only")]
+    Terms {
+        /// Most terms that a GPU takes.
+        limit: usize,
     },
     /// Extra-trees.
     #[error("mode = extra_trees runs on the CPU only")]

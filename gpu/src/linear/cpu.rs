@@ -1,9 +1,9 @@
 //! How are linear coefficients fitted? One pass builds the Gram matrix of standardised terms, a solver does the rest.
 
-use super::inference::Inference;
+use super::inference::{Inference, Spreads};
 use super::model::LinearModel;
 use super::options::CheckedLinearOptions;
-use super::solver::{Penalty, Quadratic};
+use super::solver::Quadratic;
 use crate::control::{Control, Progress};
 use crate::design::{Design, DesignRows};
 use crate::error::{DataError, GpuError};
@@ -66,15 +66,14 @@ pub fn fit(
         toward,
         quadratic,
     } = scratch;
-    let target = Target::new(data, &train, labels, weights);
+    labels.clear();
+    labels.extend(train.iter().map(|&row| data.labels()[row as usize]));
+    weights.clear();
+    weights.extend(train.iter().map(|&row| data.weight(row)));
+    let target = Target::new(labels, weights);
     let width = design.width();
-    // A label that is constant up to rounding has nothing to explain.
-    if target.deviation <= 1e-12 * target.mean.abs() || width == 0 {
-        let model = LinearModel::new(design, vec![0.0; width], target.mean, None);
-        return Ok(LinearFit {
-            model,
-            iterations: 0,
-        });
+    if target.is_constant() || width == 0 {
+        return Ok(constant(design, &target));
     }
     let rows = DesignRows::new(&design, &training, data, &train, cells);
     normal_equations(&rows, &target, width, quadratic, means, values);
@@ -82,30 +81,66 @@ pub fn fit(
         rounds_done: 1,
         rounds_max: 2,
     })?;
-    let penalty = Penalty {
-        l1: options.penalty * options.l1_ratio,
-        l2: options.penalty * (1.0 - options.l1_ratio),
-    };
+    let penalty = options.penalties();
     let mut b = vec![0.0; width];
     let iterations = quadratic.minimise(penalty, options.max_iterations, options.tolerance, &mut b);
-    let offset: f64 = b.iter().zip(&*means).map(|(b, mean)| b * mean).sum();
     toward.clear();
     let raw_means = design.terms().map(|(_, mean, scale)| mean * scale);
     toward.extend(means.iter().zip(raw_means).map(|(a, b)| a + b));
-    let inference = (penalty.l1 == 0.0).then(|| {
-        let residual = residual_sum(&rows, &target, &b, offset, width);
-        infer(quadratic, penalty.l2, toward, &target, residual)
+    let spreads = (penalty.l1 == 0.0).then(|| {
+        let residual = residual_sum(&rows, &target, &b, offset(&b, means), width);
+        Some((Inference::spreads(quadratic, penalty.l2, toward)?, residual))
     });
-    let coefficients: Vec<f64> = b.iter().map(|b| b * target.deviation).collect();
-    let intercept = target.mean - offset * target.deviation;
     *rows_room = train;
-    Ok(LinearFit {
-        model: LinearModel::new(design, coefficients, intercept, inference.flatten()),
+    let solution = Solution {
+        b: &b,
+        means,
         iterations,
-    })
+        spreads: spreads.flatten(),
+    };
+    Ok(solution.fit(design, &target))
 }
 
-fn check_task(data: &Dataset) -> Result<(), DataError> {
+/// The answer where there is nothing to explain, or nothing that explains it.
+pub(super) fn constant(design: Design, target: &Target) -> LinearFit {
+    let coefficients = vec![0.0; design.width()];
+    LinearFit {
+        model: LinearModel::new(design, coefficients, target.mean, None),
+        iterations: 0,
+    }
+}
+
+/// What solved the normal equations, on any device.
+pub(super) struct Solution<'a> {
+    /// Coefficients of the standardised label.
+    pub(super) b: &'a [f64],
+    /// Means of the terms.
+    pub(super) means: &'a [f64],
+    pub(super) iterations: u32,
+    /// Where they are told, with the weighted sum of squared residuals of the standardised label.
+    pub(super) spreads: Option<(Spreads, f64)>,
+}
+
+impl Solution<'_> {
+    /// The model in units of the label.
+    pub(super) fn fit(self, design: Design, target: &Target) -> LinearFit {
+        let spreads = self.spreads.as_ref();
+        let inference = spreads.and_then(|(spreads, residual)| infer(spreads, target, *residual));
+        let coefficients: Vec<f64> = self.b.iter().map(|b| b * target.deviation).collect();
+        let intercept = target.mean - offset(self.b, self.means) * target.deviation;
+        LinearFit {
+            model: LinearModel::new(design, coefficients, intercept, inference),
+            iterations: self.iterations,
+        }
+    }
+}
+
+/// What the means of the terms add to an answer.
+fn offset(b: &[f64], means: &[f64]) -> f64 {
+    b.iter().zip(means).map(|(b, mean)| b * mean).sum()
+}
+
+pub(crate) fn check_task(data: &Dataset) -> Result<(), DataError> {
     match data.task() {
         Task::Regression => Ok(()),
         Task::Classification { .. } => Err(DataError::WrongTask {
@@ -116,21 +151,14 @@ fn check_task(data: &Dataset) -> Result<(), DataError> {
 }
 
 /// Standard errors in units of the label, from the weighted sum of squared residuals of the standardised label.
-fn infer(
-    quadratic: &mut Quadratic,
-    l2: f64,
-    toward: &[f64],
-    target: &Target,
-    residual: f64,
-) -> Option<Inference> {
-    let spreads = Inference::spreads(quadratic, l2, toward)?;
+fn infer(spreads: &Spreads, target: &Target, residual: f64) -> Option<Inference> {
     let freedom = target.labels.len() as f64 - 1.0 - spreads.freedom;
     // With less than half a row to spare the residuals say nothing about the noise.
     if freedom < 0.5 {
         return None;
     }
     let variance = target.deviation * target.deviation * residual / freedom / target.total;
-    Inference::new(&spreads, variance, variance, freedom)
+    Inference::new(spreads, variance, variance, freedom)
 }
 
 /// Weighted sum of squared residuals of the standardised label.
@@ -148,30 +176,22 @@ fn residual_sum(rows: &DesignRows, target: &Target, b: &[f64], offset: f64, widt
 }
 
 /// The label of the training rows, with what standardises it.
-struct Target<'a> {
-    labels: &'a [f64],
-    weights: &'a [f64],
-    total: f64,
-    mean: f64,
-    deviation: f64,
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Target<'a> {
+    pub(super) labels: &'a [f64],
+    pub(super) weights: &'a [f64],
+    pub(super) total: f64,
+    pub(super) mean: f64,
+    pub(super) deviation: f64,
 }
 
 impl<'a> Target<'a> {
-    fn new(
-        data: &Dataset,
-        train: &[u32],
-        labels: &'a mut Vec<f64>,
-        weights: &'a mut Vec<f64>,
-    ) -> Self {
-        labels.clear();
-        labels.extend(train.iter().map(|&row| data.labels()[row as usize]));
-        weights.clear();
-        weights.extend(train.iter().map(|&row| data.weight(row)));
+    pub(super) fn new(labels: &'a [f64], weights: &'a [f64]) -> Self {
         let total: f64 = weights.iter().sum();
         let weighted = |value: &dyn Fn(f64) -> f64| {
             labels
                 .iter()
-                .zip(&*weights)
+                .zip(weights)
                 .map(|(&label, weight)| weight * value(label))
                 .sum::<f64>()
                 / total
@@ -185,6 +205,11 @@ impl<'a> Target<'a> {
             mean,
             deviation,
         }
+    }
+
+    /// Whether the label is constant up to rounding: there is nothing to explain.
+    pub(super) fn is_constant(&self) -> bool {
+        self.deviation <= 1e-12 * self.mean.abs()
     }
 }
 

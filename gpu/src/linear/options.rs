@@ -1,5 +1,6 @@
 //! How strongly are coefficients held back? Options of linear regression.
 
+use super::solver::Penalty;
 use crate::error::{OptionError, check_count, check_real};
 
 /// Options of linear regression; terms and label are standardised inside, so penalties have no unit.
@@ -43,6 +44,16 @@ impl LinearOptions {
 /// Options that passed [`LinearOptions::check`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CheckedLinearOptions(LinearOptions);
+
+impl CheckedLinearOptions {
+    /// The strengths of the two penalties.
+    pub(super) fn penalties(&self) -> Penalty {
+        Penalty {
+            l1: self.penalty * self.l1_ratio,
+            l2: self.penalty * (1.0 - self.l1_ratio),
+        }
+    }
+}
 
 impl std::ops::Deref for CheckedLinearOptions {
     type Target = LinearOptions;

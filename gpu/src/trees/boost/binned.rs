@@ -1,8 +1,6 @@
 //! Which fits see the same binned rows? Those of one fold, whatever their configuration; they are binned and sent over once.
 
-use std::collections::BTreeMap;
-
-use crate::device::Launch;
+use crate::device::{Launch, pairs};
 use crate::error::GpuError;
 use crate::fit::Fit;
 use crate::matrix::Column;
@@ -70,16 +68,6 @@ pub(crate) struct Binned {
     /// Row keys of the training rows.
     pub(super) keys: Vec<u64>,
     pub(super) train_rows: usize,
-}
-
-/// Where binned rows lie in the input of a launch, in words.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct BinnedPlaces {
-    pub(super) bins: u64,
-    pub(super) labels: u64,
-    pub(super) weights: u64,
-    pub(super) keys: u64,
-    pub(super) grid: u64,
 }
 
 impl Binned {
@@ -157,22 +145,18 @@ impl Binned {
             + self.encoded.features.len().div_ceil(2)
     }
 
-    /// Adds the rows to a launch, unless they are there.
-    pub(super) fn write(
-        &self,
-        launch: &mut Launch,
-        written: &mut BTreeMap<*const Self, BinnedPlaces>,
-    ) -> BinnedPlaces {
-        *written.entry(std::ptr::from_ref(self)).or_insert_with(|| {
+    /// Adds the rows to a launch, unless they are there; answers where its bins, labels, weights, keys and grid lie.
+    pub(super) fn write(&self, launch: &mut Launch) -> [u64; 5] {
+        launch.share(self, |launch| {
             let weights = self.weights.as_deref().unwrap_or(&[]);
             let grid = &self.encoded.grid;
-            BinnedPlaces {
-                bins: launch.put(grid.bins.iter().copied()),
-                labels: launch.put(self.labels.iter().map(|label| label.to_bits())),
-                weights: launch.put(weights.iter().map(|weight| weight.to_bits())),
-                keys: launch.put(self.keys.iter().copied()),
-                grid: launch.put(self.grid_words().into_iter()),
-            }
+            [
+                launch.put(grid.bins.iter().copied()),
+                launch.put(self.labels.iter().map(|label| label.to_bits())),
+                launch.put(weights.iter().map(|weight| weight.to_bits())),
+                launch.put(self.keys.iter().copied()),
+                launch.put(self.grid_words().into_iter()),
+            ]
         })
     }
 
@@ -203,11 +187,4 @@ impl Binned {
 /// Sums of runs of bins that a block has; see `sum_runs` in `tree.h`.
 fn run_entries(block: &Block) -> usize {
     LANES * block.bins.div_ceil(RUN)
-}
-
-/// Two numbers to a word, the first one low.
-pub(super) fn pairs(numbers: &[u32]) -> impl Iterator<Item = u64> + '_ {
-    numbers
-        .chunks(2)
-        .map(|pair| u64::from(pair[0]) | pair.get(1).map_or(0, |&high| u64::from(high) << 32))
 }

@@ -4,7 +4,7 @@
    One block is one fit. Rows carry the number of the node that they are in; trees grow level by level, and a level counts the
    histograms of as many of its nodes at once as fit in memory, always from the rows, since integer sums don't care how they
    came about. A tree that takes the best split first is grown larger in the same way, and then cut back to the splits that
-   the CPU takes. The host side, with the same layout of `FitTask`, is `mod.rs`. */
+   the CPU takes. The host side, with the same layout of `Task`, is `mod.rs`. */
 
 #include "rows.h"
 #include "tree.h"
@@ -30,7 +30,7 @@ DEVICE void tree(const Fit *fit, i32 *sums, u32 output, u32 number) {
 
 /* Notes a round's losses and decides whether to go on; ends with a barrier. */
 DEVICE void end_round(const Fit *fit, u32 round) {
-    const FitTask *t = fit->task;
+    const Task *t = fit->task;
     BlockState *state = fit->state;
     if (t->train_loss) {
         f64 loss = mean_loss(fit, 0, t->rows_train, t->train_weight, 0);
@@ -59,7 +59,7 @@ DEVICE void end_round(const Fit *fit, u32 round) {
 }
 
 DEVICE void run_rounds(const Fit *fit, i32 *sums) {
-    const FitTask *t = fit->task;
+    const Task *t = fit->task;
     BlockState *state = fit->state;
     u64 rows = (u64)t->rows_train + t->rows_valid;
     for (u32 output = 0; output < t->outputs; output++)
@@ -97,7 +97,7 @@ DEVICE void answer(const Fit *fit, int right) {
 }
 
 /* Finds the block's fit and starts its state. */
-DEVICE void open_fit(Fit *fit, BlockState *state, const FitTask *task, const u64 *input, u64 *output) {
+DEVICE void open_fit(Fit *fit, BlockState *state, const Task *task, const u64 *input, u64 *output) {
     fit->task = task;
     fit->state = state;
     fit->bins = (const u8 *)(input + task->bins_at);
@@ -123,7 +123,7 @@ DEVICE void open_fit(Fit *fit, BlockState *state, const FitTask *task, const u64
 
 /* Histograms in the block's shared memory, so that adding to them never leaves the chip. */
 KERNEL void THREADS_MAX(512)
-boost_on_chip(const FitTask *tasks, const u64 *input, u64 *scratch, u64 *output, u64 *nodes, u64 *nodes_used,
+boost_on_chip(const Task *tasks, const u64 *input, u64 *scratch, u64 *output, u64 *nodes, u64 *nodes_used,
               u64 nodes_max) {
     __shared__ BlockState state;
     DYNAMIC_SHARED(chip);
@@ -141,7 +141,7 @@ boost_on_chip(const FitTask *tasks, const u64 *input, u64 *scratch, u64 *output,
 
 /* Histograms in the GPU's memory, for fits whose histograms are larger than a block's shared memory. */
 KERNEL void THREADS_MAX(512)
-boost_in_memory(const FitTask *tasks, const u64 *input, u64 *scratch, u64 *output, u64 *nodes, u64 *nodes_used,
+boost_in_memory(const Task *tasks, const u64 *input, u64 *scratch, u64 *output, u64 *nodes, u64 *nodes_used,
                 u64 nodes_max) {
     __shared__ BlockState state;
     DYNAMIC_SHARED(chip);

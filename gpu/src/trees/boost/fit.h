@@ -40,7 +40,7 @@ typedef struct {
     u32 histogram_len, histograms, nodes_max, width_max, runs_len, best_first, node_columns;
     u32 averaged, bootstrap, indicators;
     u32 tables_on_chip, rows_on_chip, bins_on_chip, table_words, row_words;
-} FitTask;
+} Task;
 
 /* What a fit answers, before its losses and trees: `rounds` training losses, as many held-out losses, and one word per
    tree, its first node << 16 | its number of nodes. */
@@ -81,7 +81,7 @@ typedef struct {
 
 /* Where everything of the block's fit is. */
 typedef struct {
-    const FitTask *task;
+    const Task *task;
     BlockState *state;
     /* Read only. */
     const u8 *bins;
@@ -143,18 +143,9 @@ DEVICE Block block_at(const Fit *fit, u32 index) {
     return block;
 }
 
-/* Takes `words` from a region. */
-DEVICE u64 *take(u64 **region, u64 words) {
-    u64 *start = *region;
-    *region += words;
-    return start;
-}
-
-DEVICE u64 halves(u64 count) { return (count + 1) / 2; }
-
 /* Lays the fit out in the block's memory; 0 when the host laid it out otherwise. A barrier must follow. */
 DEVICE int lay_out(Fit *fit, u64 *chip, u64 *scratch) {
-    const FitTask *t = fit->task;
+    const Task *t = fit->task;
     u64 rows = (u64)t->rows_train + t->rows_valid, nodes = t->nodes_max, width = t->width_max;
     u64 slots = 8 * (u64)t->blocks;
     u64 **tables = t->tables_on_chip ? &chip : &scratch;

@@ -6,11 +6,9 @@ mod layout;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(crate) use binned::{Binned, BinnedKey};
-use binned::{BinnedPlaces, pairs};
 use layout::{Layout, Sizes};
 
 use super::TreesFit;
@@ -20,13 +18,23 @@ use super::options::{CheckedTreesOptions, Mode, Objective};
 use super::record::Recorder;
 use super::rules::{columns_wanted, order, softmax_factor};
 use super::sides::Plan;
-use crate::device::{Answer, DeviceError, Launch, Obstacle};
+use crate::device::{
+    Answer, DeviceError, DeviceFit, Launch, Module, Obstacle, RESERVED_CHIP_BYTES, pairs,
+};
 use crate::error::GpuError;
+use crate::fit::{Fit, Learned};
 use crate::matrix::Dataset;
 
-/// Shared memory that the kernels take for themselves; the rest holds the fit.
-pub(crate) const RESERVED_CHIP_BYTES: usize = 2_048;
-/// Words of [`FitTask` in `fit.h`.
+/// The kernels.
+pub(crate) const MODULE: Module = Module {
+    source: "trees/boost/boost.cu",
+    ptx: include_str!("boost.ptx"),
+    kernels: &[ON_CHIP, IN_MEMORY],
+};
+/// The kernel with histograms in the blocks' shared memory, and that with histograms in the GPU's.
+const ON_CHIP: &str = "boost_on_chip";
+const IN_MEMORY: &str = "boost_in_memory";
+/// Words of [`Task` in `fit.h`.
 const TASK_WORDS: usize = 37;
 /// Words of an answer before its losses.
 const ANSWER_WORDS: usize = 4;
@@ -93,14 +101,10 @@ fn starting_scores(plan: &Plan, binned: &Binned) -> Vec<f64> {
     (0..plan.outputs).flat_map(score).collect()
 }
 
-/// Which rows a launch holds already.
-#[derive(Default)]
-pub(crate) struct Written(BTreeMap<*const Binned, BinnedPlaces>);
-
 /// Options as the kernel wants them.
 #[derive(Debug, Clone, Copy)]
 struct Rules {
-    /// As `FitTask` lists them, from the learning rate to the weight of the held-out rows.
+    /// As `Task` lists them, from the learning rate to the weight of the held-out rows.
     numbers: [f64; 12],
     seed: u64,
     rounds: u32,
@@ -182,37 +186,6 @@ impl BoostFit {
         }
     }
 
-    /// Whether the block's shared memory holds its histograms.
-    pub(crate) fn histograms_on_chip(&self) -> bool {
-        self.layout.histograms_on_chip
-    }
-
-    /// Shared memory of the block, in bytes.
-    pub(crate) fn chip_bytes(&self) -> usize {
-        8 * self.layout.chip_words()
-    }
-
-    /// Threads of the block.
-    pub(crate) fn threads(&self) -> u32 {
-        let cells = self.binned.rows() * 8 * self.binned.encoded.grid.blocks.len();
-        match cells {
-            0..=2_048 => 128,
-            cells if cells < CELLS_WIDE_MIN => 256,
-            _ => 512,
-        }
-    }
-
-    /// Memory of the GPU that the fit takes, in bytes.
-    pub(crate) fn memory_bytes(&self) -> u64 {
-        let words = TASK_WORDS
-            + self.binned.words()
-            + self.base.len()
-            + self.layout.scratch_words()
-            + self.answer_words()
-            + NODE_WORDS * self.node_count_max();
-        8 * words as u64
-    }
-
     fn tree_count_max(&self) -> usize {
         self.rules.rounds as usize * self.plan.outputs
     }
@@ -225,32 +198,7 @@ impl BoostFit {
         ANSWER_WORDS + 2 * self.rules.rounds as usize + self.tree_count_max()
     }
 
-    /// Adds the fit to a launch, and its rows unless they are among those `written`.
-    pub(crate) fn write(&self, launch: &mut Launch, written: &mut Written) {
-        let rows = self.binned.write(launch, &mut written.0);
-        let base = launch.put(self.base.iter().map(|score| score.to_bits()));
-        let places = [
-            self.rules.seed,
-            rows.bins,
-            rows.labels,
-            rows.weights,
-            rows.keys,
-            rows.grid,
-            base,
-            launch.scratch_words as u64,
-            launch.output_words as u64,
-        ];
-        launch.places.push(launch.output_words);
-        launch.tasks.extend(self.rules.numbers.map(f64::to_bits));
-        launch.tasks.extend(places);
-        launch.tasks.extend(pairs(&self.counts()));
-        launch.scratch_words += self.layout.scratch_words();
-        launch.output_words += self.answer_words();
-        launch.nodes_max += self.node_count_max();
-        launch.chip_bytes = launch.chip_bytes.max(self.chip_bytes());
-    }
-
-    /// The whole numbers of `FitTask`, in its order.
+    /// The whole numbers of `Task`, in its order.
     fn counts(&self) -> [u32; 31] {
         let (rules, layout, grid) = (&self.rules, &self.layout, &self.binned.encoded.grid);
         let objective = match self.plan.objective {
@@ -296,50 +244,6 @@ impl BoostFit {
         ]
     }
 
-    /// Makes the model out of what the kernel answered at `place`.
-    pub(crate) fn read(
-        self,
-        data: &Dataset,
-        answer: &Answer,
-        place: usize,
-    ) -> Result<TreesFit, DeviceError> {
-        let garbled = || DeviceError::Garbled { what: "a fit" };
-        let words = answer
-            .output
-            .get(place..place + self.answer_words())
-            .ok_or_else(garbled)?;
-        let rounds = self.rules.rounds as usize;
-        let (run, kept, trees) = (words[1] as usize, words[2] as usize, words[3] as usize);
-        if words[0] != STATUS_DONE || run > rounds || kept > run || trees > self.tree_count_max() {
-            return Err(DeviceError::Status { code: words[0] });
-        }
-        let losses = |from: usize, wanted: bool| -> Vec<f64> {
-            let words = &words[from..from + if wanted { run } else { 0 }];
-            words.iter().map(|&word| f64::from_bits(word)).collect()
-        };
-        let train_loss = losses(ANSWER_WORDS, self.rules.train_loss);
-        let mut valid_loss = losses(ANSWER_WORDS + rounds, self.binned.valid_rows() > 0);
-        if self.plan.averaged {
-            valid_loss.drain(..valid_loss.len().saturating_sub(1));
-        }
-        let mut recorder = Recorder::new(&self.binned.encoded.features);
-        let mut grower = Grower::default();
-        for &tree in &words[ANSWER_WORDS + 2 * rounds..][..trees] {
-            let from = NODE_WORDS * (tree >> 16) as usize;
-            let to = from + NODE_WORDS * (tree & 0xffff) as usize;
-            let nodes = answer.nodes.get(from..to).ok_or_else(garbled)?;
-            self.read_tree(nodes, &mut grower).ok_or_else(garbled)?;
-            recorder.tree(&grower, &self.binned.encoded.features, 1.0);
-        }
-        recorder.truncate(kept * self.plan.outputs);
-        Ok(TreesFit {
-            model: recorder.model(data, &self.plan, self.base, &self.binned.encoded),
-            rounds: kept as u32,
-            train_loss,
-            valid_loss,
-        })
-    }
-
     /// Turns the words of a tree into nodes and gains, the gains in the order in which the CPU splits.
     fn read_tree(&self, words: &[u64], tree: &mut Grower) -> Option<()> {
         tree.nodes.clear();
@@ -383,6 +287,108 @@ impl BoostFit {
             }
         }
         Some(())
+    }
+}
+
+impl DeviceFit for BoostFit {
+    fn kernel(&self) -> &'static str {
+        if self.layout.histograms_on_chip {
+            ON_CHIP
+        } else {
+            IN_MEMORY
+        }
+    }
+
+    fn threads(&self) -> u32 {
+        let cells = self.binned.rows() * 8 * self.binned.encoded.grid.blocks.len();
+        match cells {
+            0..=2_048 => 128,
+            cells if cells < CELLS_WIDE_MIN => 256,
+            _ => 512,
+        }
+    }
+
+    fn chip_bytes(&self) -> usize {
+        8 * self.layout.chip_words()
+    }
+
+    fn memory_bytes(&self) -> u64 {
+        let words = TASK_WORDS
+            + self.binned.words()
+            + self.base.len()
+            + self.layout.scratch_words()
+            + self.answer_words()
+            + NODE_WORDS * self.node_count_max();
+        8 * words as u64
+    }
+
+    fn write(&self, launch: &mut Launch) {
+        let [bins, labels, weights, keys, grid] = self.binned.write(launch);
+        let base = launch.put(self.base.iter().map(|score| score.to_bits()));
+        let places = [
+            self.rules.seed,
+            bins,
+            labels,
+            weights,
+            keys,
+            grid,
+            base,
+            launch.scratch_words as u64,
+            launch.output_words as u64,
+        ];
+        launch.places.push(launch.output_words);
+        launch.tasks.extend(self.rules.numbers.map(f64::to_bits));
+        launch.tasks.extend(places);
+        launch.tasks.extend(pairs(&self.counts()));
+        launch.scratch_words += self.layout.scratch_words();
+        launch.output_words += self.answer_words();
+        launch.nodes_max += self.node_count_max();
+        launch.chip_bytes = launch.chip_bytes.max(self.chip_bytes());
+    }
+
+    fn read(
+        self: Box<Self>,
+        fit: &Fit,
+        answer: &Answer,
+        place: usize,
+    ) -> Result<Learned, DeviceError> {
+        let garbled = || DeviceError::Garbled { what: "a fit" };
+        let words = answer
+            .output
+            .get(place..place + self.answer_words())
+            .ok_or_else(garbled)?;
+        let rounds = self.rules.rounds as usize;
+        let (run, kept, trees) = (words[1] as usize, words[2] as usize, words[3] as usize);
+        if words[0] != STATUS_DONE || run > rounds || kept > run || trees > self.tree_count_max() {
+            return Err(DeviceError::Status { code: words[0] });
+        }
+        let losses = |from: usize, wanted: bool| -> Vec<f64> {
+            let words = &words[from..from + if wanted { run } else { 0 }];
+            words.iter().map(|&word| f64::from_bits(word)).collect()
+        };
+        let train_loss = losses(ANSWER_WORDS, self.rules.train_loss);
+        let mut valid_loss = losses(ANSWER_WORDS + rounds, self.binned.valid_rows() > 0);
+        if self.plan.averaged {
+            valid_loss.drain(..valid_loss.len().saturating_sub(1));
+        }
+        let mut recorder = Recorder::new(&self.binned.encoded.features);
+        let mut grower = Grower::default();
+        for &tree in &words[ANSWER_WORDS + 2 * rounds..][..trees] {
+            let from = NODE_WORDS * (tree >> 16) as usize;
+            let to = from + NODE_WORDS * (tree & 0xffff) as usize;
+            let nodes = answer.nodes.get(from..to).ok_or_else(garbled)?;
+            self.read_tree(nodes, &mut grower).ok_or_else(garbled)?;
+            recorder.tree(&grower, &self.binned.encoded.features, 1.0);
+        }
+        recorder.truncate(kept * self.plan.outputs);
+        let model = recorder.model(&fit.data, &self.plan, self.base, &self.binned.encoded);
+        let trees = TreesFit {
+            model,
+            rounds: kept as u32,
+            train_loss,
+            valid_loss,
+        };
+        Ok(trees.into())
     }
 }
 

@@ -12,7 +12,7 @@ DEVICE f64 label_of(const Fit *fit, u32 row, u32 output) {
     return label == asked ? 1.0 : 0.0;
 }
 
-DEVICE f64 label_loss(const FitTask *t, f64 y, f64 s) {
+DEVICE f64 label_loss(const Task *t, f64 y, f64 s) {
     f64 r = s - y;
     switch (t->objective) {
     case HUBER:
@@ -31,7 +31,7 @@ DEVICE f64 label_loss(const FitTask *t, f64 y, f64 s) {
 }
 
 DEVICE f64 class_loss(const Fit *fit, u32 row) {
-    const FitTask *t = fit->task;
+    const Task *t = fit->task;
     u64 rows = (u64)t->rows_train + t->rows_valid;
     const f64 *score = fit->scores + row;
     f64 top = -INFINITE, total = 0.0;
@@ -44,7 +44,7 @@ DEVICE f64 class_loss(const Fit *fit, u32 row) {
 
 /* Mean loss of an output over rows `from..from + rows`, for every thread; ends with a barrier. */
 DEVICE f64 mean_loss(const Fit *fit, u32 from, u32 rows, f64 weight, u32 output) {
-    const FitTask *t = fit->task;
+    const Task *t = fit->task;
     f64 *each = fit->g, *lanes = fit->state->gradient_sums;
     const f64 *scores = fit->scores + (u64)output * (t->rows_train + (u64)t->rows_valid);
     for (u32 i = threadIdx.x; i < rows; i += blockDim.x) {
@@ -72,7 +72,7 @@ DEVICE f64 mean_loss(const Fit *fit, u32 from, u32 rows, f64 weight, u32 output)
 
 /* Mean loss of the held-out rows over all outputs; ends with a barrier. */
 DEVICE f64 valid_loss(const Fit *fit) {
-    const FitTask *t = fit->task;
+    const Task *t = fit->task;
     u32 outputs = t->indicators ? t->outputs : 1;
     f64 sum = 0.0;
     for (u32 output = 0; output < outputs; output++)
@@ -94,7 +94,7 @@ DEVICE u32 poisson_count(f64 u) {
 
 /* Draws the rows of a round; a row of the sample has a positive packed hessian. */
 DEVICE void draw_rows(const Fit *fit, u32 round) {
-    const FitTask *t = fit->task;
+    const Task *t = fit->task;
     BlockState *state = fit->state;
     if (round > 0 && !(t->row_fraction < 1.0) && !t->bootstrap) return;
     if (threadIdx.x == 0) state->bag = 0;
@@ -117,7 +117,7 @@ DEVICE void draw_rows(const Fit *fit, u32 round) {
 
 /* Draws the columns of a round: those with the smallest words, the lower number first among equals. */
 DEVICE void draw_columns(const Fit *fit, u32 round) {
-    const FitTask *t = fit->task;
+    const Task *t = fit->task;
     if (t->columns_wanted >= t->features) return;
     u32 slots = 8 * t->blocks;
     for (u32 slot = threadIdx.x; slot < slots; slot += blockDim.x)
@@ -138,7 +138,7 @@ DEVICE void draw_columns(const Fit *fit, u32 round) {
 
 /* Class probabilities of the training rows, as `math::softmax`. */
 DEVICE void class_shares(const Fit *fit) {
-    const FitTask *t = fit->task;
+    const Task *t = fit->task;
     u64 rows = (u64)t->rows_train + t->rows_valid, stride = t->rows_train;
     for (u32 row = threadIdx.x; row < t->rows_train; row += blockDim.x) {
         f64 top = -INFINITE, sum = 0.0;
@@ -155,7 +155,7 @@ DEVICE void class_shares(const Fit *fit) {
 
 /* Gradient and hessian of a row, without its weight. */
 DEVICE void derivatives(const Fit *fit, u32 row, u32 output, f64 *g, f64 *h) {
-    const FitTask *t = fit->task;
+    const Task *t = fit->task;
     f64 y = label_of(fit, row, output);
     *h = 1.0;
     if (t->objective == SOFTMAX) {
@@ -199,7 +199,7 @@ DEVICE f64 leaf_scale(f64 histogram_scale) {
 
 /* Scales of the gradients of a tree, or `stump` when they are all rounding; for one thread. */
 DEVICE void set_scales(const Fit *fit) {
-    const FitTask *t = fit->task;
+    const Task *t = fit->task;
     BlockState *state = fit->state;
     f64 g_sum = fold_lanes(state->gradient_sums);
     state->stump = 1;
@@ -224,7 +224,7 @@ DEVICE void set_scales(const Fit *fit) {
 
 /* Gradients of one output in fixed point, and their sums. */
 DEVICE void quantise(const Fit *fit, u32 output) {
-    const FitTask *t = fit->task;
+    const Task *t = fit->task;
     BlockState *state = fit->state;
     for (u32 row = threadIdx.x; row < t->rows_train; row += blockDim.x) {
         f64 g = 0.0, h = 0.0;

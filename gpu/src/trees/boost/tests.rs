@@ -1,122 +1,21 @@
 //! Does the GPU's kernel fit the same models as the CPU, to the byte? It runs here as plain C; see `device::emulation`.
 
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
-use super::{Binned, BinnedKey, BoostFit, Written};
+use super::{Binned, BinnedKey, BoostFit};
+use crate::baseline::BaselineOptions;
 use crate::control::Control;
 use crate::device::emulation::Emulation;
+use crate::device::parity::{
+    Dice, Outcome, check_parity, check_what_is_found, dataset, digest, run,
+};
 use crate::device::{
-    Device, DeviceChoice, DeviceError, DeviceKind, Launch, Obstacle, Placed, Reason, fit_each_on,
+    DeviceChoice, DeviceError, DeviceFit, DeviceKind, Launch, Obstacle, Reason, fit_each_on,
 };
 use crate::error::GpuError;
-use crate::fit::{Fit, FitOutcome, Learner, fit_all};
-use crate::linear::LinearOptions;
-use crate::matrix::{Column, Dataset, MISSING_LEVEL, Matrix, Task};
-use crate::random::{Stream, draw, unit};
+use crate::fit::{Fit, Learner, fit_all};
+use crate::matrix::Task;
 use crate::trees::{Growth, Mode, Objective, TreesOptions};
-
-/// Draws for case `case`: each call another number.
-struct Dice {
-    case: u32,
-    turn: u64,
-}
-
-impl Dice {
-    fn new(case: u32) -> Self {
-        Self { case, turn: 0 }
-    }
-
-    fn unit(&mut self) -> f64 {
-        self.turn += 1;
-        unit(1, Stream::Cuts, self.case, self.turn)
-    }
-
-    fn below(&mut self, bound: u32) -> u32 {
-        (self.unit() * f64::from(bound)) as u32
-    }
-
-    fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
-        choices[self.below(choices.len() as u32) as usize]
-    }
-}
-
-fn columns(dice: &mut Dice, rows: usize) -> Vec<Column> {
-    let count = 1 + dice.below(19) as usize;
-    let mut columns = Vec::new();
-    for _ in 0..count {
-        let missing = dice.pick(&[0.0, 0.0, 0.1, 0.9]);
-        columns.push(match dice.below(6) {
-            0 => Column::Categorical {
-                codes: (0..rows)
-                    .map(|_| {
-                        if dice.unit() < missing {
-                            MISSING_LEVEL
-                        } else {
-                            dice.below(7)
-                        }
-                    })
-                    .collect(),
-                levels: 7,
-            },
-            1 => Column::Categorical {
-                codes: (0..rows).map(|_| dice.below(90)).collect(),
-                levels: 90,
-            },
-            kind => Column::Numeric(
-                (0..rows)
-                    .map(|_| {
-                        let number = dice.unit() as f32 * 4.0 - 2.0;
-                        match kind {
-                            _ if dice.unit() < missing => f32::NAN,
-                            2 => number.round(),
-                            _ => number,
-                        }
-                    })
-                    .collect(),
-            ),
-        });
-    }
-    columns
-}
-
-fn signal(columns: &[Column], row: usize) -> f64 {
-    let value = |column: &Column| match column {
-        Column::Numeric(values) if values[row].is_nan() => 0.7,
-        Column::Numeric(values) => f64::from(values[row]),
-        Column::Categorical { codes, .. } => f64::from(codes[row] % 3),
-    };
-    let first = value(&columns[0]);
-    let last = value(&columns[columns.len() - 1]);
-    first * last + (3.0 * first).sin() + last
-}
-
-fn dataset(dice: &mut Dice, rows: usize, task: Task, positive: bool) -> Arc<Dataset> {
-    let columns = columns(dice, rows);
-    let scale = dice.pick(&[1.0, 1.0, 1e-9, 1e12]);
-    let labels = (0..rows)
-        .map(|row| {
-            let signal = signal(&columns, row) + 0.3 * dice.unit();
-            match task {
-                Task::Classification { classes } => {
-                    (signal + 1.0).floor().clamp(0.0, f64::from(classes - 1))
-                }
-                Task::Regression if positive => (signal * 1.5).abs().floor(),
-                Task::Regression => signal * scale,
-            }
-        })
-        .collect();
-    let weights = (dice.below(3) == 0).then(|| {
-        (0..rows)
-            .map(|_| dice.pick(&[0.0, 0.5, 1.0, 3.0]))
-            .collect()
-    });
-    let keys = (0..rows as u64)
-        .map(|row| draw(9, Stream::Rows, dice.case, row))
-        .collect();
-    let matrix = Matrix::new(columns, rows).unwrap();
-    Arc::new(Dataset::new(matrix, labels, weights, keys, task).unwrap())
-}
 
 fn options(dice: &mut Dice, objective: Objective) -> TreesOptions {
     let max_depth = dice.pick(&[0, 1, 2, 3, 6, 9]);
@@ -175,60 +74,6 @@ fn random_fit(case: u32) -> Fit {
         learner: Learner::Trees(options),
         seed: u64::from(case) << 33 | 5,
     }
-}
-
-type Outcome = (Result<FitOutcome, GpuError>, Placed);
-
-fn run(fits: &[Fit], choice: DeviceChoice, device: &Device) -> Vec<Outcome> {
-    let outcomes: Mutex<Vec<Option<Outcome>>> = Mutex::new(vec![None; fits.len()]);
-    fit_each_on(
-        fits,
-        2,
-        (choice, Some(device)),
-        &Control::default(),
-        |position, outcome, placed| {
-            let mut outcomes = outcomes.lock().unwrap();
-            assert!(outcomes[position].is_none(), "delivered twice");
-            outcomes[position] = Some((outcome, placed.clone()));
-        },
-    )
-    .unwrap();
-    let outcomes = outcomes.into_inner().unwrap();
-    outcomes.into_iter().map(Option::unwrap).collect()
-}
-
-/// All of an outcome that two runs share; models by their bytes.
-type Digest = Result<(Vec<u8>, u32, Vec<u64>, Vec<u64>, Vec<u64>), GpuError>;
-
-fn digest(outcome: &Result<FitOutcome, GpuError>) -> Digest {
-    let bits = |numbers: &[f64]| numbers.iter().map(|x| x.to_bits()).collect();
-    outcome.as_ref().map_err(Clone::clone).map(|outcome| {
-        (
-            outcome.model.to_bytes(),
-            outcome.rounds,
-            bits(&outcome.train_loss),
-            bits(&outcome.valid_loss),
-            bits(outcome.held_out.numbers()),
-        )
-    })
-}
-
-fn check_parity(fits: &[Fit], device: &Device) {
-    let expected = fit_all(fits, 2, &Control::default());
-    let mut splits = 0;
-    for (position, (found, placed)) in run(fits, DeviceChoice::Gpu, device).iter().enumerate() {
-        assert_eq!(placed.device, DeviceKind::Gpu);
-        let same = digest(found) == digest(&expected[position]);
-        assert!(
-            same,
-            "fit {position} of {device:?}: {:?}\n{found:?}\n{:?}",
-            fits[position].learner, expected[position]
-        );
-        if let Ok(outcome) = found {
-            splits += usize::from(outcome.importance.iter().any(|&share| share > 0.0));
-        }
-    }
-    assert!(splits * 2 > fits.len(), "{splits} of {} split", fits.len());
 }
 
 #[test]
@@ -296,11 +141,13 @@ fn what_a_gpu_does_not_fit_has_a_name() {
         spoil(&mut options);
         fits.push(fit(Learner::Trees(options.check().unwrap())));
     }
-    fits.push(fit(Learner::Linear(
-        LinearOptions::default().check().unwrap(),
+    fits.push(fit(Learner::Baseline(
+        BaselineOptions::default().check().unwrap(),
     )));
     let mut expected: Vec<Obstacle> = cases.into_iter().map(|(obstacle, _)| obstacle).collect();
-    expected.push(Obstacle::Learner { learner: "linear" });
+    expected.push(Obstacle::Learner {
+        learner: "baseline",
+    });
     let forced = run(&fits, DeviceChoice::Gpu, &device);
     assert!(forced[0].0.is_ok());
     let chosen = run(&fits, DeviceChoice::Auto, &device);
@@ -382,26 +229,15 @@ fn a_lost_gpu_is_an_error_that_names_it_and_cancel_stops_between_launches() {
     assert_eq!(*seen.lock().unwrap(), 24);
 }
 
-/// Detection answers where there is no driver and where there is one; the GPU that it finds is held to the same bytes.
-fn check_what_is_found(fits: std::ops::Range<u32>) {
-    let found = crate::device::detect().expect("no driver, or one that works");
-    println!("found: {found:?}");
-    if let Some(device) = found {
-        let fits: Vec<Fit> = fits.map(random_fit).collect();
-        check_parity(&fits, &device);
-        println!("{} fits are the same to the byte", fits.len());
-    }
-}
-
 #[test]
 fn what_is_found_here_fits_as_the_cpu_does() {
-    check_what_is_found(0..5_000);
+    check_what_is_found(0..5_000, random_fit);
 }
 
 /// Few enough for a run under a checker of memory and races.
 #[test]
 fn what_is_found_here_fits_a_few_as_the_cpu_does() {
-    check_what_is_found(0..40);
+    check_what_is_found(0..40, random_fit);
 }
 
 /// Configurations of one fold are binned and sent over once.
@@ -426,11 +262,11 @@ fn fits_of_one_fold_share_their_rows() {
     assert_eq!(key(&fits[0]), key(&fits[2]));
     assert_ne!(key(&fits[0]), key(&random_fit(3)));
     let binned = Arc::new(Binned::new(&first, options).unwrap());
-    let (mut launch, mut written) = (Launch::default(), Written::default());
+    let mut launch = Launch::default();
     let mut words = Vec::new();
     for fit in &fits {
         let fit = BoostFit::new(&fit.data, binned.clone(), options, 1, 48 << 10).unwrap();
-        fit.write(&mut launch, &mut written);
+        fit.write(&mut launch);
         words.push(launch.input.len());
     }
     assert!(words[1] - words[0] < 5 && words[2] - words[1] < 5 && words[0] > 50);

@@ -9,7 +9,7 @@
 #define TAKEN 0xfffffffeu
 
 DEVICE int can_split(const Fit *fit, u32 depth, u32 node) {
-    const FitTask *t = fit->task;
+    const Task *t = fit->task;
     f64 rows = (f64)fit->node_rows[node];
     return (t->depth_max == 0 || depth < t->depth_max) && rows >= 2.0 &&
            (t->bootstrap || rows >= 2.0 * (f64)t->min_rows) &&
@@ -132,7 +132,7 @@ DEVICE void take_turns(const Fit *fit) {
 
 /* Counts the rows of the nodes in turns `first..first + count`. */
 DEVICE void count_rows(const Fit *fit, i32 *sums, u32 first, u32 count) {
-    const FitTask *t = fit->task;
+    const Task *t = fit->task;
     u32 len = t->histogram_len, entries = count * len;
     i32 *sums_h = sums + (u64)t->histograms * len;
     u64 rows = (u64)t->rows_train + t->rows_valid;
@@ -162,7 +162,7 @@ DEVICE void count_rows(const Fit *fit, i32 *sums, u32 first, u32 count) {
 /* Sums runs of RUN bins of ordered features, without bin 0, which is what is missing: where a run begins, the sums of those
    before it say what lies to its left. */
 DEVICE void sum_runs(const Fit *fit, i32 *sums, u32 count) {
-    const FitTask *t = fit->task;
+    const Task *t = fit->task;
     u32 len = t->histogram_len;
     i32 *sums_h = sums + (u64)t->histograms * len;
     for (u32 index = 0; index < t->blocks; index++) {
@@ -195,7 +195,7 @@ DEVICE void sum_before(const Fit *fit, const Block *block, u32 turn, u32 run, u3
 
 /* Draws the columns of the nodes in turns `first..first + count`, as `draw_columns` in `grow.rs`. */
 DEVICE void draw_node_columns(const Fit *fit, u32 first, u32 count, u32 tree) {
-    const FitTask *t = fit->task;
+    const Task *t = fit->task;
     u32 slots = 8 * t->blocks;
     if (!t->node_columns) return;
     for (Walk w = walk(slots); w.turn < count; step(&w)) {
@@ -215,7 +215,7 @@ DEVICE void draw_node_columns(const Fit *fit, u32 first, u32 count, u32 tree) {
 
 /* Judges every candidate of the nodes in turns `first..first + count`. */
 DEVICE void judge(const Fit *fit, const i32 *sums, u32 first, u32 count) {
-    const FitTask *t = fit->task;
+    const Task *t = fit->task;
     u32 len = t->histogram_len;
     const i32 *sums_h = sums + (u64)t->histograms * len;
     int shrinks = fit->state->l1 > 0.0;
@@ -261,7 +261,7 @@ DEVICE f64 shrink(f64 g, f64 l1) {
 
 /* Judges the best candidate of a turn once more, in f64. */
 DEVICE void confirm(const Fit *fit, const i32 *sums, u32 first, u32 turn) {
-    const FitTask *t = fit->task;
+    const Task *t = fit->task;
     const BlockState *state = fit->state;
     u32 len = t->histogram_len, at_slot = first + turn, node = fit->slot_node[at_slot];
     const i32 *sums_h = sums + (u64)t->histograms * len;
@@ -301,7 +301,7 @@ DEVICE void confirm(const Fit *fit, const i32 *sums, u32 first, u32 turn) {
 
 /* Finds the splits of all nodes of the level. */
 DEVICE void find_splits(const Fit *fit, i32 *sums, u32 tree) {
-    const FitTask *t = fit->task;
+    const Task *t = fit->task;
     u32 slots = fit->state->slots;
     for (u32 i = threadIdx.x; i < slots; i += blockDim.x) {
         fit->best[i] = 0;
@@ -341,7 +341,7 @@ DEVICE void hold_back(const Fit *fit) {
 
 /* Makes the children of the nodes that split, in the order of the level, up to the most leaves; for one thread. */
 DEVICE void make_children(const Fit *fit) {
-    const FitTask *t = fit->task;
+    const Task *t = fit->task;
     BlockState *state = fit->state;
     for (u32 slot = 0; slot < state->slots; slot++) {
         f64 gain = fit->slot_gain[slot];
@@ -366,7 +366,7 @@ DEVICE void make_children(const Fit *fit) {
 
 /* Sends the rows of the nodes that split to their children. */
 DEVICE void send_rows(const Fit *fit) {
-    const FitTask *t = fit->task;
+    const Task *t = fit->task;
     u32 level = fit->state->level;
     u64 rows = (u64)t->rows_train + t->rows_valid;
     for (u32 row = threadIdx.x; row < rows; row += blockDim.x) {
@@ -460,7 +460,7 @@ DEVICE void keep_best(const Fit *fit) {
 
 /* Sets leaf values from sums in wide fixed point, as `set_leaves`. */
 DEVICE void set_leaves(const Fit *fit) {
-    const FitTask *t = fit->task;
+    const Task *t = fit->task;
     BlockState *state = fit->state;
     f64 g_scale = state->leaf_gradient_scale, h_scale = state->leaf_hessian_scale;
     for (u32 row = threadIdx.x; row < t->rows_train; row += blockDim.x) {
@@ -484,7 +484,7 @@ DEVICE void set_leaves(const Fit *fit) {
 
 /* Adds the leaves' values to the scores of every row. */
 DEVICE void apply_leaves(const Fit *fit, u32 output) {
-    const FitTask *t = fit->task;
+    const Task *t = fit->task;
     u64 rows = (u64)t->rows_train + t->rows_valid;
     f64 *scores = fit->scores + output * rows;
     /* Averaged trees are independent: their gradients stay those of the start. */

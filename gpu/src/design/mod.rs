@@ -8,8 +8,12 @@
 //!   afterwards.
 //! - Terms that do not vary are dropped.
 
+mod sources;
+
+pub(crate) use sources::{MOMENTS_WORDS, Sources, SourcesKey, TERMS_ON_GPU_MAX};
+
 use crate::bytes::{Reader, Writer};
-use crate::error::{DataError, DecodeError};
+use crate::error::{DataError, DecodeError, GpuError};
 use crate::matrix::{COLUMNS_MAX, Column, Dataset, LEVELS_MAX, Matrix};
 use crate::trees::{
     CategoryRows, StatisticTable, ordered_statistics, seen_levels, statistic_targets,
@@ -94,36 +98,16 @@ impl Design {
         data: &Dataset,
         train: &[u32],
         seed: u64,
-    ) -> Result<(Self, TrainingValues), DataError> {
+    ) -> Result<(Self, TrainingValues), GpuError> {
         let mut learning = Learning {
             data,
             train,
-            seed,
             terms: Vec::new(),
             values: Vec::new(),
         };
-        for (position, column) in data.features().columns().iter().enumerate() {
-            match column {
-                Column::Numeric(values) => learning.number(position as u32, values),
-                Column::Categorical { codes, levels } => {
-                    learning.category(position as u32, codes, *levels)
-                }
-            }
-            let found = learning.terms.len();
-            if found > TERMS_MAX {
-                return Err(DataError::TooMany {
-                    what: "terms of a linear model",
-                    found,
-                    limit: TERMS_MAX,
-                });
-            }
-        }
-        Ok((
-            Self {
-                terms: learning.terms,
-            },
-            TrainingValues(learning.values),
-        ))
+        propose(data, train, seed, &mut learning)?;
+        let Learning { terms, values, .. } = learning;
+        Ok((Self { terms }, TrainingValues(values)))
     }
 
     /// Number of terms.
@@ -298,17 +282,52 @@ impl Reading {
     }
 }
 
+/// What is done with the terms that columns may become.
+trait Candidates {
+    /// A term that becomes one if it varies: `raw` are its values by position among the training rows, `values` the same
+    /// where they are not those of its reading.
+    fn candidate(
+        &mut self,
+        column: u32,
+        reading: Reading,
+        raw: impl Fn(usize) -> f64,
+        values: Option<Vec<f64>>,
+    );
+
+    /// Called behind each column.
+    fn check(&self) -> Result<(), GpuError>;
+}
+
+/// Every term that a column may become, column by column.
+fn propose(
+    data: &Dataset,
+    train: &[u32],
+    seed: u64,
+    candidates: &mut impl Candidates,
+) -> Result<(), GpuError> {
+    let proposal = Proposal { data, train, seed };
+    for (position, column) in data.features().columns().iter().enumerate() {
+        match column {
+            Column::Numeric(values) => proposal.number(position as u32, values, candidates),
+            Column::Categorical { codes, levels } => {
+                proposal.category(position as u32, codes, *levels, candidates);
+            }
+        }
+        candidates.check()?;
+    }
+    Ok(())
+}
+
+/// Terms that vary, with their moments.
 struct Learning<'a> {
     data: &'a Dataset,
     train: &'a [u32],
-    seed: u64,
     terms: Vec<Term>,
     values: Vec<Option<Vec<f64>>>,
 }
 
-impl Learning<'_> {
-    /// Adds a term when its training values vary.
-    fn push(
+impl Candidates for Learning<'_> {
+    fn candidate(
         &mut self,
         column: u32,
         reading: Reading,
@@ -354,7 +373,29 @@ impl Learning<'_> {
         }
     }
 
-    fn number(&mut self, column: u32, values: &[f32]) {
+    fn check(&self) -> Result<(), GpuError> {
+        let found = self.terms.len();
+        if found > TERMS_MAX {
+            return Err(DataError::TooMany {
+                what: "terms of a linear model",
+                found,
+                limit: TERMS_MAX,
+            }
+            .into());
+        }
+        Ok(())
+    }
+}
+
+/// The rows out of which candidates are made.
+struct Proposal<'a> {
+    data: &'a Dataset,
+    train: &'a [u32],
+    seed: u64,
+}
+
+impl Proposal<'_> {
+    fn number(&self, column: u32, values: &[f32], candidates: &mut impl Candidates) {
         let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
         let mut missing = false;
         for &row in self.train {
@@ -377,21 +418,27 @@ impl Learning<'_> {
                 value
             }
         };
-        self.push(column, Reading::Number { low, high }, column_values, None);
+        candidates.candidate(column, Reading::Number { low, high }, column_values, None);
         if missing {
             let absent =
                 |position: usize| f64::from(u8::from(values[train[position] as usize].is_nan()));
-            self.push(column, Reading::Missing, absent, None);
+            candidates.candidate(column, Reading::Missing, absent, None);
         }
     }
 
-    fn category(&mut self, column: u32, codes: &[u32], dictionary: u32) {
+    fn category(
+        &self,
+        column: u32,
+        codes: &[u32],
+        dictionary: u32,
+        candidates: &mut impl Candidates,
+    ) {
         let local: Vec<u32> = self.train.iter().map(|&row| codes[row as usize]).collect();
         let levels = seen_levels(local.iter().copied(), dictionary);
         if levels.len() <= ONE_HOT_LEVELS_MAX {
             for &level in &levels {
                 let has = |position: usize| f64::from(u8::from(local[position] == level));
-                self.push(column, Reading::Level(level), has, None);
+                candidates.candidate(column, Reading::Level(level), has, None);
             }
             return;
         }
@@ -411,7 +458,7 @@ impl Learning<'_> {
             let (values, table) = ordered_statistics(&rows, target, SMOOTHING);
             let values: Vec<f64> = values.into_iter().map(f64::from).collect();
             let raw = values.clone();
-            self.push(
+            candidates.candidate(
                 column,
                 Reading::Statistic(table),
                 |position| raw[position],
