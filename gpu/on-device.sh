@@ -4,7 +4,7 @@
 # With --sanitize, looks for bad memory accesses and races instead (compute-sanitizer, from CUDA's toolkit).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
-tests=(trees::boost::tests linear::kernel::tests)
+tests=(trees::boost::tests linear::kernel::tests logistic::kernel::tests)
 
 give_up() {
     echo "on-device: $*" >&2

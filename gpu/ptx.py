@@ -13,7 +13,8 @@ import pathlib
 import sys
 
 FOLDER = pathlib.Path(__file__).resolve().parent
-KERNELS = ["src/trees/boost/boost.cu", "src/linear/kernel/linear.cu", "benches/atomics.cu"]
+KERNELS = ["src/trees/boost/boost.cu", "src/linear/kernel/linear.cu", "src/logistic/kernel/logistic.cu",
+           "benches/atomics.cu"]
 OPTIONS = ["--gpu-architecture=compute_75", "--fmad=false", "--std=c++17"]
 
 

@@ -15,6 +15,7 @@ use tarn_gpu::device::{Device, DeviceChoice, DeviceKind, Reason, detect, fit_eac
 use tarn_gpu::fit::{Fit, Learner};
 use tarn_gpu::instructions::Instructions;
 use tarn_gpu::linear::LinearOptions;
+use tarn_gpu::logistic::LogisticOptions;
 use tarn_gpu::matrix::{Column, Dataset, Matrix, Task};
 use tarn_gpu::random::{Stream, draw, unit};
 use tarn_gpu::trees::TreesOptions;
@@ -215,7 +216,8 @@ fn sizes(device: Option<&Device>, threads: usize, scale: u32, started: Instant) 
 /// The linear learners on both devices.
 fn terms(device: Option<&Device>, threads: usize, scale: u32) {
     let linear = Learner::Linear(LinearOptions::default().check().expect("valid options"));
-    for learner in [linear] {
+    let logistic = Learner::Logistic(LogisticOptions::default().check().expect("valid options"));
+    for learner in [linear, logistic] {
         println!(
             "| Fits, {} | Rows | Columns | CPU | guessed | GPU | guessed | kernels alone | auto |",
             learner.name()
@@ -310,13 +312,25 @@ fn grouped(groups: u32, rows: usize, columns: usize, settings: u32, folds: u32) 
 fn alone(learner: &Learner, groups: u32, rows: usize, columns: usize) -> Vec<Fit> {
     let train: Arc<[u32]> = (0..rows as u32).collect();
     let fit = |group| Fit {
-        data: Arc::new(table(group, rows, columns)),
+        data: Arc::new(match learner {
+            Learner::Logistic(_) => classes(&table(group, rows, columns)),
+            _ => table(group, rows, columns),
+        }),
         train: train.clone(),
         valid: Arc::from([]),
         learner: learner.clone(),
         seed: 1,
     };
     (0..groups).map(fit).collect()
+}
+
+/// The same rows, with the label above its middle or below.
+fn classes(numbers: &Dataset) -> Dataset {
+    let above = |&label: &f64| f64::from(u8::from(label > 15.0));
+    let labels = numbers.labels().iter().map(above).collect();
+    let keys = numbers.row_keys().to_vec();
+    let task = Task::Classification { classes: 2 };
+    Dataset::new(numbers.features().clone(), labels, None, keys, task).expect("two classes")
 }
 
 fn table(group: u32, rows: usize, columns: usize) -> Dataset {

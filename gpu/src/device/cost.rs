@@ -4,7 +4,7 @@
 use super::fits::{DeviceKind, Placed, Reason};
 use crate::design::ONE_HOT_LEVELS_MAX;
 use crate::fit::{Fit, Learner};
-use crate::matrix::Column;
+use crate::matrix::{Column, Task};
 use crate::trees::TreesOptions;
 
 /// CPU: one row and column counted, one candidate judged, one row moved to a child.
@@ -23,17 +23,23 @@ const GPU_BYTE_NS: f64 = 0.1;
 /// The CPU bins the rows and reads the trees of either device's fits: per value, and per node.
 const HOST_VALUE_NS: f64 = 20.0;
 const HOST_NODE_NS: f64 = 30.0;
-/// CPU, linear terms: one value made a term, one product added to a Gram matrix, one to a solution.
-const CPU_TERM_NS: f64 = 6.0;
-const CPU_PRODUCT_NS: f64 = 0.15;
+/// CPU, linear terms: one value made a term, one seen by a solver's step, one product added to a Gram matrix, one step of a
+/// factor or an inverse per term cubed.
+const CPU_TERM_NS: f64 = 25.0;
+const CPU_SEEN_NS: f64 = 2.0;
+const CPU_PRODUCT_NS: f64 = 0.1;
 const CPU_SOLVE_NS: f64 = 0.5;
 /// The same on a GPU, per block, and one row of a sum that one thread adds up.
-const GPU_TERM_NS: f64 = 0.2;
+const GPU_SEEN_NS: f64 = 0.2;
 const GPU_PRODUCT_NS: f64 = 0.05;
 const GPU_SOLVE_NS: f64 = 0.3;
 const GPU_SUM_NS: f64 = 20.0;
+/// Newton steps of a logistic regression, and one row of one of its outputs seen in a step.
+const NEWTON_STEPS: f64 = 7.0;
+const CPU_EXP_NS: f64 = 25.0;
+const GPU_EXP_NS: f64 = 1.0;
 /// The CPU gathers the values that a GPU makes terms of.
-const HOST_GATHER_NS: f64 = 2.5;
+const HOST_GATHER_NS: f64 = 8.0;
 /// How much faster the GPU must seem: a wrong guess for the CPU costs less.
 const GPU_ADVANTAGE_MIN: f64 = 1.3;
 
@@ -49,8 +55,9 @@ struct Cost {
 fn cost(fit: &Fit) -> Cost {
     match &fit.learner {
         Learner::Trees(options) => trees_cost(&steps(fit, options)),
-        Learner::Linear(_) => terms_cost(fit),
-        Learner::Logistic(_) | Learner::Baseline(_) => Cost::default(),
+        Learner::Linear(_) => terms_cost(fit, 1.0),
+        Learner::Logistic(_) => newton_cost(fit),
+        Learner::Baseline(_) => Cost::default(),
     }
 }
 
@@ -68,7 +75,23 @@ fn trees_cost(steps: &Steps) -> Cost {
     }
 }
 
-fn terms_cost(fit: &Fit) -> Cost {
+/// Of Newton steps: each output of each step solves normal equations, and sees every row's exponential.
+fn newton_cost(fit: &Fit) -> Cost {
+    let outputs = match fit.data.task() {
+        Task::Classification { classes } if classes > 2 => f64::from(classes),
+        _ => 1.0,
+    };
+    let seen = fit.train.len() as f64 * outputs * outputs * NEWTON_STEPS;
+    let squares = terms_cost(fit, outputs * NEWTON_STEPS);
+    Cost {
+        cpu: squares.cpu + seen * CPU_EXP_NS,
+        block: squares.block + seen * GPU_EXP_NS,
+        ..squares
+    }
+}
+
+/// Of normal equations that are solved so often.
+fn terms_cost(fit: &Fit, times: f64) -> Cost {
     let rows = fit.train.len() as f64;
     let columns = fit.data.features().columns();
     let terms = columns.iter().map(|column| match column {
@@ -77,16 +100,22 @@ fn terms_cost(fit: &Fit) -> Cost {
     });
     let terms = terms.sum::<usize>() as f64;
     let products = rows * terms * terms / 2.0;
-    // A factor, and the inverse for standard errors.
+    // A factor each time, and once the inverse for standard errors.
     let solved = terms * terms * terms;
     Cost {
-        cpu: rows * terms * CPU_TERM_NS + products * CPU_PRODUCT_NS + solved * CPU_SOLVE_NS,
+        cpu: rows * terms * CPU_TERM_NS
+            + times
+                * (rows * terms * CPU_SEEN_NS + products * CPU_PRODUCT_NS + solved * CPU_SOLVE_NS)
+            + solved * CPU_SOLVE_NS,
         host: rows * columns.len() as f64 * HOST_GATHER_NS,
-        block: rows * terms * GPU_TERM_NS
-            + products * GPU_PRODUCT_NS
-            + solved * GPU_SOLVE_NS
-            // Moments take two sums, residuals one.
-            + 3.0 * rows * GPU_SUM_NS,
+        // Moments take two sums; residuals, or what a step weighs, one and more.
+        block: 2.0 * rows * GPU_SUM_NS
+            + times
+                * (rows * terms * GPU_SEEN_NS
+                    + products * GPU_PRODUCT_NS
+                    + solved * GPU_SOLVE_NS
+                    + 2.0 * rows * GPU_SUM_NS)
+            + solved * GPU_SOLVE_NS,
         bytes: 4.0 * rows * columns.len() as f64,
     }
 }
@@ -187,7 +216,8 @@ mod tests {
 
     use super::*;
     use crate::linear::LinearOptions;
-    use crate::matrix::{Dataset, Matrix, Task};
+    use crate::logistic::LogisticOptions;
+    use crate::matrix::{Dataset, Matrix};
 
     fn fits(count: usize, rows: usize) -> Vec<Fit> {
         let learner = Learner::Trees(TreesOptions::xgboost_defaults().check().unwrap());
@@ -211,6 +241,19 @@ mod tests {
             seed: 0,
         };
         vec![fit; count]
+    }
+
+    #[test]
+    fn logistic_fits_favour_the_gpu_when_they_are_many() {
+        let learner = Learner::Logistic(LogisticOptions::default().check().unwrap());
+        let estimate = |count, rows, columns| {
+            Estimate::new(fits_of(&learner, count, rows, columns).iter(), 2, 132)
+        };
+        assert!(estimate(1_000, 500, 20).favours_gpu());
+        assert!(!estimate(1, 500, 20).favours_gpu());
+        let linear = Learner::Linear(LinearOptions::default().check().unwrap());
+        let linear = Estimate::new(fits_of(&linear, 10, 500, 20).iter(), 2, 132);
+        assert!(estimate(10, 500, 20).cpu_seconds > 1.3 * linear.cpu_seconds);
     }
 
     #[test]

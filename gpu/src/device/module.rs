@@ -1,6 +1,6 @@
 //! Which kernels are there? A learner's module says what the driver compiles; a line in [`MODULES`] makes it known.
 
-use crate::{linear, trees::boost};
+use crate::{linear, logistic, trees::boost};
 
 /// Kernels of one source, compiled together.
 pub(crate) struct Module {
@@ -14,4 +14,8 @@ pub(crate) struct Module {
 }
 
 /// All modules; `KERNELS` in `gpu/ptx.py` lists their sources.
-pub(super) const MODULES: [&Module; 2] = [&boost::MODULE, &linear::kernel::MODULE];
+pub(super) const MODULES: [&Module; 3] = [
+    &boost::MODULE,
+    &linear::kernel::MODULE,
+    &logistic::kernel::MODULE,
+];

@@ -10,6 +10,7 @@ use crate::design::{Sources, SourcesKey, TERMS_ON_GPU_MAX};
 use crate::error::GpuError;
 use crate::fit::{Fit, Learned, Learner};
 use crate::linear;
+use crate::logistic;
 use crate::trees::boost::{self, Binned, BinnedKey, BoostFit};
 
 /// A fit that is ready to go over.
@@ -57,8 +58,10 @@ fn unknown(learner: &Learner) -> Obstacle {
 pub(super) fn obstacle(fit: &Fit) -> Option<Obstacle> {
     match &fit.learner {
         Learner::Trees(options) => boost::obstacle(&fit.data, options),
-        Learner::Linear(_) => Sources::obstacle(fit.data.features().columns().len()),
-        Learner::Logistic(_) | Learner::Baseline(_) => Some(unknown(&fit.learner)),
+        Learner::Linear(_) | Learner::Logistic(_) => {
+            Sources::obstacle(fit.data.features().columns().len())
+        }
+        Learner::Baseline(_) => Some(unknown(&fit.learner)),
     }
 }
 
@@ -66,8 +69,8 @@ pub(super) fn obstacle(fit: &Fit) -> Option<Obstacle> {
 pub(super) fn rows_key(fit: &Fit) -> Result<RowsKey, Obstacle> {
     match &fit.learner {
         Learner::Trees(options) => Ok(RowsKey::Binned(BinnedKey::new(fit, options))),
-        Learner::Linear(_) => Ok(RowsKey::Sources(SourcesKey::new(fit))),
-        Learner::Logistic(_) | Learner::Baseline(_) => Err(unknown(&fit.learner)),
+        Learner::Linear(_) | Learner::Logistic(_) => Ok(RowsKey::Sources(SourcesKey::new(fit))),
+        Learner::Baseline(_) => Err(unknown(&fit.learner)),
     }
 }
 
@@ -89,7 +92,11 @@ pub(super) fn rows(fit: &Fit) -> Result<Rows, GpuError> {
             linear::check_task(&fit.data)?;
             Ok(Rows::Sources(Arc::new(Sources::new(fit)?)))
         }
-        Learner::Logistic(_) | Learner::Baseline(_) => Err(refusal(fit)),
+        Learner::Logistic(_) => {
+            logistic::classes(&fit.data)?;
+            Ok(Rows::Sources(Arc::new(Sources::new(fit)?)))
+        }
+        Learner::Baseline(_) => Err(refusal(fit)),
     }
 }
 
@@ -107,6 +114,12 @@ pub(super) fn prepare(
         (Learner::Linear(options), Rows::Sources(sources)) => Ok(Box::new(
             linear::kernel::LinearTask::new(sources, *options, chip_bytes),
         )),
+        (Learner::Logistic(options), Rows::Sources(sources)) => {
+            let classes = logistic::classes(&fit.data)?;
+            Ok(Box::new(logistic::kernel::LogisticTask::new(
+                sources, classes, *options, chip_bytes,
+            )))
+        }
         _ => Err(refusal(fit)),
     }
 }

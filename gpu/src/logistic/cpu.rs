@@ -8,7 +8,7 @@ use crate::control::{Control, Progress};
 use crate::design::{Design, DesignRows};
 use crate::error::{DataError, GpuError};
 use crate::instructions::Instructions;
-use crate::linear::{INFERENCE_TERMS_MAX, Inference, Penalty, Quadratic};
+use crate::linear::{INFERENCE_TERMS_MAX, Inference, Quadratic};
 use crate::math::{exp, ln, sigmoid, softplus};
 use crate::matrix::{Dataset, FitRows, Task};
 
@@ -66,13 +66,7 @@ pub fn fit(
     control: &Control,
     scratch: &mut LogisticScratch,
 ) -> Result<LogisticFit, GpuError> {
-    let Task::Classification { classes } = data.task() else {
-        return Err(DataError::WrongTask {
-            learner: "logistic",
-            task: "numbers, it needs classes",
-        }
-        .into());
-    };
+    let classes = classes(data)?;
     let mut train = std::mem::take(&mut scratch.rows);
     train.clear();
     data.append_canonical_rows(rows.train, &mut train)?;
@@ -101,6 +95,53 @@ pub fn fit(
         iterations,
         train_loss,
     })
+}
+
+/// Classes of the data.
+pub(crate) fn classes(data: &Dataset) -> Result<u32, DataError> {
+    match data.task() {
+        Task::Classification { classes } => Ok(classes),
+        Task::Regression => Err(DataError::WrongTask {
+            learner: "logistic",
+            task: "numbers, it needs classes",
+        }),
+    }
+}
+
+/// Where the steps begin.
+pub(super) struct Start {
+    /// Weight of all rows.
+    pub(super) total: f64,
+    /// Classes that occur.
+    pub(super) present: usize,
+    /// Of each output, as the classes' shares have them.
+    pub(super) intercepts: Vec<f64>,
+}
+
+impl Start {
+    pub(super) fn new(labels: &[f64], weights: &[f64], classes: u32) -> Self {
+        let total: f64 = weights.iter().sum();
+        let mut shares = vec![0.0; classes.max(1) as usize];
+        labels
+            .iter()
+            .zip(weights)
+            .for_each(|(&label, weight)| shares[label as usize] += weight / total);
+        let limited = |share: f64| share.clamp(SHARE_MIN, 1.0 - SHARE_MIN);
+        Self {
+            total,
+            present: shares.iter().filter(|&&share| share > 0.0).count(),
+            intercepts: if classes == 2 {
+                vec![ln(limited(shares[1]) / limited(shares[0]))]
+            } else {
+                shares.iter().map(|&share| ln(limited(share))).collect()
+            },
+        }
+    }
+}
+
+/// Whether standard errors are told: of two classes that occur.
+pub(super) fn is_told(outputs: usize, present: usize) -> bool {
+    outputs == 1 && present == 2
 }
 
 struct Newton<'a> {
@@ -133,20 +174,12 @@ impl<'a> Newton<'a> {
         room.weights.clear();
         room.weights
             .extend(train.iter().map(|&row| data.weight(row)));
-        let total: f64 = room.weights.iter().sum();
-        let mut shares = vec![0.0; classes.max(1) as usize];
-        room.labels
-            .iter()
-            .zip(&room.weights)
-            .for_each(|(&label, weight)| shares[label as usize] += weight / total);
-        let present = shares.iter().filter(|&&share| share > 0.0).count();
+        let Start {
+            total,
+            present,
+            intercepts,
+        } = Start::new(&room.labels, &room.weights, classes);
         let outputs = outputs(classes.max(1));
-        let limited = |share: f64| share.clamp(SHARE_MIN, 1.0 - SHARE_MIN);
-        let intercepts: Vec<f64> = if outputs == 1 && classes == 2 {
-            vec![ln(limited(shares[1]) / limited(shares[0]))]
-        } else {
-            shares.iter().map(|&share| ln(limited(share))).collect()
-        };
         room.scores.clear();
         for &intercept in &intercepts {
             let end = room.scores.len() + train.len();
@@ -193,8 +226,8 @@ impl<'a> Newton<'a> {
 
     /// Standard errors of two classes' coefficients, where the penalty has a curvature.
     fn infer(&mut self, rows: &DesignRows) -> Option<Inference> {
-        let penalty = self.penalty();
-        let told = self.outputs == 1 && self.present == 2 && self.width > 0;
+        let penalty = self.options.penalties();
+        let told = is_told(self.outputs, self.present) && self.width > 0;
         if !told || penalty.l1 > 0.0 || self.width > INFERENCE_TERMS_MAX {
             return None;
         }
@@ -213,17 +246,6 @@ impl<'a> Newton<'a> {
             .collect();
         let spreads = Inference::spreads(&mut self.room.quadratic, penalty.l2, &toward)?;
         Inference::new(&spreads, 1.0 / self.total, 1.0 / total, 0.0)
-    }
-
-    fn penalty(&self) -> Penalty {
-        let Penalty { l1, l2 } = Penalty {
-            l1: self.options.l1_ratio,
-            l2: 1.0 - self.options.l1_ratio,
-        };
-        Penalty {
-            l1: self.options.penalty * l1,
-            l2: self.options.penalty * l2,
-        }
     }
 
     fn scores(&self, output: usize) -> &[f64] {
@@ -260,7 +282,7 @@ impl<'a> Newton<'a> {
     }
 
     fn objective(&self) -> f64 {
-        let penalty = self.penalty();
+        let penalty = self.options.penalties();
         let held_back = |b: &f64| penalty.l1 * b.abs() + 0.5 * penalty.l2 * b * b;
         self.loss()
             + self
@@ -315,7 +337,7 @@ impl<'a> Newton<'a> {
         }));
         self.room.response = response;
         let response_mean = self.quadratic(rows, total);
-        let penalty = self.penalty();
+        let penalty = self.options.penalties();
         let mut step = std::mem::take(&mut self.room.step);
         step.from.clone_from(&self.coefficients[output]);
         step.to.clone_from(&self.coefficients[output]);

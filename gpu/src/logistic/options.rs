@@ -1,6 +1,7 @@
 //! How strongly are coefficients held back? Options of logistic regression.
 
 use crate::error::{OptionError, check_count, check_real};
+use crate::linear::Penalty;
 
 /// Options of logistic regression; terms are standardised inside, so the penalty has no unit.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -43,6 +44,16 @@ impl LogisticOptions {
 /// Options that passed [`LogisticOptions::check`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CheckedLogisticOptions(LogisticOptions);
+
+impl CheckedLogisticOptions {
+    /// The strengths of the two penalties.
+    pub(super) fn penalties(&self) -> Penalty {
+        Penalty {
+            l1: self.penalty * self.l1_ratio,
+            l2: self.penalty * (1.0 - self.l1_ratio),
+        }
+    }
+}
 
 impl std::ops::Deref for CheckedLogisticOptions {
     type Target = LogisticOptions;
