@@ -19,10 +19,10 @@
 typedef struct {
     /* Weight of all rows, and the strengths of the penalties with the tolerance of the solver. */
     f64 total, l1, l2, tolerance;
-    u64 sources_at, labels_at, weights_at, candidates_at, scratch_at, output_at;
-    u32 rows, candidates, weighted, iterations_max;
-    u32 tile_rows, work_words, matrix_words, row_words;
-    u32 work_on_chip, matrices_on_chip, rows_on_chip, outputs;
+    u64 sources_at, labels_at, weights_at, candidates_at, scratch_at, output_at, row_words;
+    u32 rows, candidates, weighted, iterations_max, outputs;
+    u32 tile_rows, work_words, matrix_words;
+    u32 work_on_chip, matrices_on_chip, rows_on_chip, unused;
 } TermsTask;
 
 /* A term that a column becomes if it varies. */

@@ -177,7 +177,13 @@ fn one_list_holds_linear_regressions_and_trees() {
     for fit in fits.iter_mut().step_by(2) {
         fit.learner = trees.clone();
     }
-    check_parity(&fits, &Emulation::new(1).device(48 << 10));
+    let device = Emulation::new(1).device(48 << 10);
+    check_parity(&fits, &device);
+    // Under `auto` each learner is judged by itself.
+    let placed = run(&fits, DeviceChoice::Auto, &device);
+    let reason = |position: usize| placed[position].1.reason.clone();
+    assert!(matches!(reason(0), Reason::Estimate { .. }));
+    assert!(reason(0) == reason(2) && reason(1) == reason(3) && reason(0) != reason(1));
 }
 
 /// Configurations of one fold are gathered and sent over once.

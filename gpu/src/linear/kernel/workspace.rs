@@ -6,7 +6,7 @@ use crate::device::{Launch, RESERVED_CHIP_BYTES, pairs};
 use crate::linear::Penalty;
 
 /// Words of `TermsTask` in `terms.h`.
-pub(crate) const TERMS_TASK_WORDS: usize = 16;
+pub(crate) const TERMS_TASK_WORDS: usize = 17;
 /// Words of `Spreads` in `solver.h`.
 pub(crate) const SPREADS_WORDS: usize = 3;
 /// Words of the lines of terms that are in shared memory at once, and their number at most.
@@ -122,20 +122,21 @@ impl Workspace {
             self.candidates as u32,
             u32::from(sources.weighted()),
             rules.iterations_max,
+            self.outputs as u32,
             self.tile_rows as u32,
             work.words as u32,
             matrices.words as u32,
-            rows.words as u32,
             u32::from(work.on_chip),
             u32::from(matrices.on_chip),
             u32::from(rows.on_chip),
-            self.outputs as u32,
+            0,
         ];
         launch.places.push(launch.output_words);
         launch.tasks.extend(numbers.map(f64::to_bits));
         launch.tasks.extend(places);
         launch.tasks.push(launch.scratch_words as u64);
         launch.tasks.push(launch.output_words as u64);
+        launch.tasks.push(rows.words as u64);
         launch.tasks.extend(pairs(&counts));
         launch.scratch_words += self.scratch_words();
         launch.output_words += answer_words;
