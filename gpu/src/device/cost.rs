@@ -4,6 +4,7 @@
 use super::fits::{DeviceKind, Placed, Reason};
 use crate::design::ONE_HOT_LEVELS_MAX;
 use crate::fit::{Fit, Learner};
+use crate::linear::Penalty;
 use crate::matrix::{Column, Task};
 use crate::trees::TreesOptions;
 
@@ -34,6 +35,10 @@ const GPU_SEEN_NS: f64 = 0.2;
 const GPU_PRODUCT_NS: f64 = 0.05;
 const GPU_SOLVE_NS: f64 = 0.3;
 const GPU_SUM_NS: f64 = 20.0;
+/// Sweeps of coordinate descent; the step of a coefficient, per term on the CPU, as a whole on a GPU, whose block waits.
+const SWEEPS: f64 = 30.0;
+const CPU_SWEEP_NS: f64 = 0.3;
+const GPU_COORDINATE_NS: f64 = 400.0;
 /// Newton steps of a logistic regression, and one row of one of its outputs seen in a step.
 const NEWTON_STEPS: f64 = 7.0;
 const CPU_EXP_NS: f64 = 25.0;
@@ -55,8 +60,8 @@ struct Cost {
 fn cost(fit: &Fit) -> Cost {
     match &fit.learner {
         Learner::Trees(options) => trees_cost(&steps(fit, options)),
-        Learner::Linear(_) => terms_cost(fit, 1.0),
-        Learner::Logistic(_) => newton_cost(fit),
+        Learner::Linear(options) => terms_cost(fit, 1.0, options.penalties()),
+        Learner::Logistic(options) => newton_cost(fit, options.penalties()),
         Learner::Baseline(_) => Cost::default(),
     }
 }
@@ -76,13 +81,13 @@ fn trees_cost(steps: &Steps) -> Cost {
 }
 
 /// Of Newton steps: each output of each step solves normal equations, and sees every row's exponential.
-fn newton_cost(fit: &Fit) -> Cost {
+fn newton_cost(fit: &Fit, penalty: Penalty) -> Cost {
     let outputs = match fit.data.task() {
         Task::Classification { classes } if classes > 2 => f64::from(classes),
         _ => 1.0,
     };
     let seen = fit.train.len() as f64 * outputs * outputs * NEWTON_STEPS;
-    let squares = terms_cost(fit, outputs * NEWTON_STEPS);
+    let squares = terms_cost(fit, outputs * NEWTON_STEPS, penalty);
     Cost {
         cpu: squares.cpu + seen * CPU_EXP_NS,
         block: squares.block + seen * GPU_EXP_NS,
@@ -91,7 +96,7 @@ fn newton_cost(fit: &Fit) -> Cost {
 }
 
 /// Of normal equations that are solved so often.
-fn terms_cost(fit: &Fit, times: f64) -> Cost {
+fn terms_cost(fit: &Fit, times: f64, penalty: Penalty) -> Cost {
     let rows = fit.train.len() as f64;
     let columns = fit.data.features().columns();
     let terms = columns.iter().map(|column| match column {
@@ -100,22 +105,27 @@ fn terms_cost(fit: &Fit, times: f64) -> Cost {
     });
     let terms = terms.sum::<usize>() as f64;
     let products = rows * terms * terms / 2.0;
-    // A factor each time, and once the inverse for standard errors.
-    let solved = terms * terms * terms;
+    // Sweeps of coordinate descent; or a factor each time, and once the inverse for standard errors.
+    let cube = terms * terms * terms;
+    let (cpu_solve, gpu_solve) = if penalty.l1 > 0.0 {
+        let steps = times * SWEEPS * terms;
+        (steps * terms * CPU_SWEEP_NS, steps * GPU_COORDINATE_NS)
+    } else {
+        let cubes = (times + 1.0) * cube;
+        (cubes * CPU_SOLVE_NS, cubes * GPU_SOLVE_NS)
+    };
     Cost {
         cpu: rows * terms * CPU_TERM_NS
-            + times
-                * (rows * terms * CPU_SEEN_NS + products * CPU_PRODUCT_NS + solved * CPU_SOLVE_NS)
-            + solved * CPU_SOLVE_NS,
+            + times * (rows * terms * CPU_SEEN_NS + products * CPU_PRODUCT_NS)
+            + cpu_solve,
         host: rows * columns.len() as f64 * HOST_GATHER_NS,
         // Moments take two sums; residuals, or what a step weighs, one and more.
         block: 2.0 * rows * GPU_SUM_NS
             + times
                 * (rows * terms * GPU_SEEN_NS
                     + products * GPU_PRODUCT_NS
-                    + solved * GPU_SOLVE_NS
                     + 2.0 * rows * GPU_SUM_NS)
-            + solved * GPU_SOLVE_NS,
+            + gpu_solve,
         bytes: 4.0 * rows * columns.len() as f64,
     }
 }
@@ -251,6 +261,14 @@ mod tests {
         };
         assert!(estimate(1_000, 500, 20).favours_gpu());
         assert!(!estimate(1, 500, 20).favours_gpu());
+        // Coordinates descend one after the other, which a block is slow at.
+        let lasso = LogisticOptions {
+            l1_ratio: 1.0,
+            ..LogisticOptions::default()
+        };
+        let lasso = Learner::Logistic(lasso.check().unwrap());
+        let lasso = Estimate::new(fits_of(&lasso, 1_000, 500, 20).iter(), 2, 132);
+        assert!(lasso.gpu_seconds > estimate(1_000, 500, 20).gpu_seconds);
         let linear = Learner::Linear(LinearOptions::default().check().unwrap());
         let linear = Estimate::new(fits_of(&linear, 10, 500, 20).iter(), 2, 132);
         assert!(estimate(10, 500, 20).cpu_seconds > 1.3 * linear.cpu_seconds);

@@ -47,7 +47,7 @@ pub struct CheckedLinearOptions(LinearOptions);
 
 impl CheckedLinearOptions {
     /// The strengths of the two penalties.
-    pub(super) fn penalties(&self) -> Penalty {
+    pub(crate) fn penalties(&self) -> Penalty {
         Penalty {
             l1: self.penalty * self.l1_ratio,
             l2: self.penalty * (1.0 - self.l1_ratio),
