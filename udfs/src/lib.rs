@@ -21,11 +21,13 @@ use model::registry::ModelSource;
 
 /// Every function of this crate, over the models of `source`.
 pub fn scalar_functions(source: &Arc<dyn ModelSource>) -> Vec<ScalarUDF> {
+    // One for all: a model that predict has opened is not opened and kept again by predict_proba.
+    let opened = Arc::default();
     let mut functions = vec![
-        ScalarUDF::from(scalar::predict::Predict::new(source)),
-        ScalarUDF::from(scalar::predict_proba::PredictProba::new(source)),
-        ScalarUDF::from(scalar::predict_struct::PredictStruct::new(source)),
-        scalar::describe::function(),
+        ScalarUDF::from(scalar::predict::Predict::new(source, &opened)),
+        ScalarUDF::from(scalar::predict_proba::PredictProba::new(source, &opened)),
+        ScalarUDF::from(scalar::predict_struct::PredictStruct::new(source, &opened)),
+        scalar::describe::function(&opened),
     ];
     let folders: [&[_]; 6] = [
         scalar::array::FUNCTIONS,

@@ -27,7 +27,7 @@ pub struct Scoring {
     /// Any arguments; types are checked against the model.
     pub signature: Signature,
     source: Arc<dyn ModelSource>,
-    /// Models that came as values.
+    /// Models that came as values; all functions share them.
     pub opened: Arc<OpenedValues>,
 }
 
@@ -70,14 +70,18 @@ pub struct Call {
 }
 
 impl Scoring {
-    /// A function over the models of `source`.
-    pub fn new(name: &'static str, source: &Arc<dyn ModelSource>) -> Self {
+    /// A function over the models of `source`, and models that are values, kept in `opened`.
+    pub fn new(
+        name: &'static str,
+        source: &Arc<dyn ModelSource>,
+        opened: &Arc<OpenedValues>,
+    ) -> Self {
         let signature = Signature::variadic_any(Volatility::Immutable);
         Self {
             name,
             signature,
             source: Arc::clone(source),
-            opened: Arc::default(),
+            opened: Arc::clone(opened),
         }
     }
 

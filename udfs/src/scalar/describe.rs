@@ -24,7 +24,7 @@ const NAME: &str = "ml.describe";
 #[derive(Debug)]
 pub struct Describe {
     signature: Signature,
-    opened: OpenedValues,
+    pub(super) opened: Arc<OpenedValues>,
 }
 
 impl PartialEq for Describe {
@@ -41,11 +41,11 @@ impl std::hash::Hash for Describe {
     }
 }
 
-/// The function `ml.describe`.
-pub fn function() -> ScalarUDF {
+/// The function `ml.describe`; models are kept in `opened`.
+pub fn function(opened: &Arc<OpenedValues>) -> ScalarUDF {
     ScalarUDF::from(Describe {
         signature: Signature::any(1, Volatility::Immutable),
-        opened: OpenedValues::default(),
+        opened: Arc::clone(opened),
     })
 }
 

@@ -13,15 +13,16 @@ use super::call::{Call, Scoring};
 use super::value_call::ValueCall;
 use crate::error::ModelError;
 use crate::model::registry::ModelSource;
+use crate::model::value::OpenedValues;
 
 /// The function `predict_proba`.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct PredictProba(pub(super) Scoring);
 
 impl PredictProba {
-    /// `predict_proba` over the models of `source`.
-    pub fn new(source: &Arc<dyn ModelSource>) -> Self {
-        Self(Scoring::new("predict_proba", source))
+    /// `predict_proba` over the models of `source`, and models that are values, kept in `opened`.
+    pub fn new(source: &Arc<dyn ModelSource>, opened: &Arc<OpenedValues>) -> Self {
+        Self(Scoring::new("predict_proba", source, opened))
     }
 }
 

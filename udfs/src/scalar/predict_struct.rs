@@ -17,15 +17,16 @@ use crate::error::ModelError;
 use crate::model::label::Task;
 use crate::model::loaded::{LoadedModel, Scores};
 use crate::model::registry::ModelSource;
+use crate::model::value::OpenedValues;
 
 /// The function `predict_struct`.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct PredictStruct(pub(super) Scoring);
 
 impl PredictStruct {
-    /// `predict_struct` over the models of `source`.
-    pub fn new(source: &Arc<dyn ModelSource>) -> Self {
-        Self(Scoring::new("predict_struct", source))
+    /// `predict_struct` over the models of `source`, and models that are values, kept in `opened`.
+    pub fn new(source: &Arc<dyn ModelSource>, opened: &Arc<OpenedValues>) -> Self {
+        Self(Scoring::new("predict_struct", source, opened))
     }
 }
 

@@ -13,6 +13,11 @@ use crate::model::cache::ModelCache;
 use crate::model::loaded::LoadedModel;
 use crate::model::registry::ModelSource;
 use crate::model::tests::{artefact, columns};
+use crate::model::value::OpenedValues;
+use crate::scalar::describe::Describe;
+use crate::scalar::predict::Predict;
+use crate::scalar::predict_proba::PredictProba;
+use crate::scalar::predict_struct::PredictStruct;
 
 #[derive(Debug)]
 struct Two(Arc<LoadedModel>, Arc<LoadedModel>);
@@ -29,7 +34,7 @@ impl ModelSource for Two {
     }
 }
 
-fn function(name: &str) -> ScalarUDF {
+fn functions() -> Vec<ScalarUDF> {
     let cache = ModelCache::new(1 << 20);
     let open = |grouped, version| {
         Arc::new(
@@ -38,6 +43,10 @@ fn function(name: &str) -> ScalarUDF {
     };
     let source: Arc<dyn ModelSource> = Arc::new(Two(open(false, 1), open(true, 2)));
     crate::scalar_functions(&source)
+}
+
+fn function(name: &str) -> ScalarUDF {
+    functions()
         .into_iter()
         .find(|function| function.name() == name)
         .unwrap()
@@ -93,6 +102,25 @@ fn predict_has_the_labels_type_and_proba_a_class() {
         assert!((yes + no - 1.0).abs() < 1e-12);
         assert_eq!(label, Some(yes > no));
     }
+}
+
+#[test]
+fn a_model_value_is_opened_once_for_all_functions() {
+    let opened: Vec<*const OpenedValues> = functions()
+        .iter()
+        .filter_map(|function| {
+            let function = function.inner();
+            let opened = function.downcast_ref::<Predict>().map(|f| &f.0.opened);
+            let opened = opened.or(function.downcast_ref::<PredictProba>().map(|f| &f.0.opened));
+            let opened = opened.or(function
+                .downcast_ref::<PredictStruct>()
+                .map(|f| &f.0.opened));
+            opened
+                .or(function.downcast_ref::<Describe>().map(|f| &f.opened))
+                .map(Arc::as_ptr)
+        })
+        .collect();
+    assert_eq!(opened, [opened[0]; 4]);
 }
 
 #[test]
