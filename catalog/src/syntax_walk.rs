@@ -10,347 +10,68 @@ use datafusion::sql::sqlparser::ast::{
     ValueWithSpan, Visit, VisitMut, Visitor, VisitorMut,
 };
 
-/// A visitor's calls, whatever it breaks with.
-trait ReadCalls {
-    fn enter_query(&mut self, node: &Query) -> ControlFlow<()>;
-    fn leave_query(&mut self, node: &Query) -> ControlFlow<()>;
-    fn enter_select(&mut self, node: &Select) -> ControlFlow<()>;
-    fn leave_select(&mut self, node: &Select) -> ControlFlow<()>;
-    fn enter_relation(&mut self, node: &ObjectName) -> ControlFlow<()>;
-    fn leave_relation(&mut self, node: &ObjectName) -> ControlFlow<()>;
-    fn enter_table_factor(&mut self, node: &TableFactor) -> ControlFlow<()>;
-    fn leave_table_factor(&mut self, node: &TableFactor) -> ControlFlow<()>;
-    fn enter_expr(&mut self, node: &Expr) -> ControlFlow<()>;
-    fn leave_expr(&mut self, node: &Expr) -> ControlFlow<()>;
-    fn enter_statement(&mut self, node: &Statement) -> ControlFlow<()>;
-    fn leave_statement(&mut self, node: &Statement) -> ControlFlow<()>;
-    fn enter_value(&mut self, node: &ValueWithSpan) -> ControlFlow<()>;
-    fn leave_value(&mut self, node: &ValueWithSpan) -> ControlFlow<()>;
-}
+/// How a reading visitor is given a node.
+type Read<'a, T> = &'a T;
+/// How an editing visitor is given a node.
+type Edit<'a, T> = &'a mut T;
 
-/// A visitor and what it broke with.
-struct Reader<'a, V: Visitor> {
-    visitor: &'a mut V,
-    broken: Option<V::Break>,
-}
-
-impl<V: Visitor> Reader<'_, V> {
-    fn keep(&mut self, flow: ControlFlow<V::Break>) -> ControlFlow<()> {
-        match flow {
-            ControlFlow::Continue(()) => ControlFlow::Continue(()),
-            ControlFlow::Break(with) => {
-                self.broken = Some(with);
-                ControlFlow::Break(())
-            }
+/// One compiled walk for the visitors of a trait of sqlparser's: `$calls` is the table of a visitor's calls, whatever it
+/// breaks with; `$kept` is a visitor and what it broke with; `$any` is the one visitor that the walk is compiled for.
+///
+/// Reading and editing have a list of calls between them here, so that neither walk can lack what the other has.
+macro_rules! compiled_walk {
+    ($visitor:ident, $node:ident, $calls:ident, $kept:ident, $any:ident) => {
+        compiled_walk!(
+            $visitor, $node, $calls, $kept, $any:
+            pre_visit_query(Query),
+            post_visit_query(Query),
+            pre_visit_select(Select),
+            post_visit_select(Select),
+            pre_visit_relation(ObjectName),
+            post_visit_relation(ObjectName),
+            pre_visit_table_factor(TableFactor),
+            post_visit_table_factor(TableFactor),
+            pre_visit_expr(Expr),
+            post_visit_expr(Expr),
+            pre_visit_statement(Statement),
+            post_visit_statement(Statement),
+            pre_visit_value(ValueWithSpan),
+            post_visit_value(ValueWithSpan),
+        );
+    };
+    (
+        $visitor:ident, $node:ident, $calls:ident, $kept:ident, $any:ident:
+        $($visit:ident($kind:ty)),+ $(,)?
+    ) => {
+        trait $calls {
+            $(fn $visit(&mut self, node: $node<'_, $kind>) -> ControlFlow<()>;)+
         }
-    }
-}
 
-impl<V: Visitor> ReadCalls for Reader<'_, V> {
-    fn enter_query(&mut self, node: &Query) -> ControlFlow<()> {
-        let flow = self.visitor.pre_visit_query(node);
-        self.keep(flow)
-    }
-
-    fn leave_query(&mut self, node: &Query) -> ControlFlow<()> {
-        let flow = self.visitor.post_visit_query(node);
-        self.keep(flow)
-    }
-
-    fn enter_select(&mut self, node: &Select) -> ControlFlow<()> {
-        let flow = self.visitor.pre_visit_select(node);
-        self.keep(flow)
-    }
-
-    fn leave_select(&mut self, node: &Select) -> ControlFlow<()> {
-        let flow = self.visitor.post_visit_select(node);
-        self.keep(flow)
-    }
-
-    fn enter_relation(&mut self, node: &ObjectName) -> ControlFlow<()> {
-        let flow = self.visitor.pre_visit_relation(node);
-        self.keep(flow)
-    }
-
-    fn leave_relation(&mut self, node: &ObjectName) -> ControlFlow<()> {
-        let flow = self.visitor.post_visit_relation(node);
-        self.keep(flow)
-    }
-
-    fn enter_table_factor(&mut self, node: &TableFactor) -> ControlFlow<()> {
-        let flow = self.visitor.pre_visit_table_factor(node);
-        self.keep(flow)
-    }
-
-    fn leave_table_factor(&mut self, node: &TableFactor) -> ControlFlow<()> {
-        let flow = self.visitor.post_visit_table_factor(node);
-        self.keep(flow)
-    }
-
-    fn enter_expr(&mut self, node: &Expr) -> ControlFlow<()> {
-        let flow = self.visitor.pre_visit_expr(node);
-        self.keep(flow)
-    }
-
-    fn leave_expr(&mut self, node: &Expr) -> ControlFlow<()> {
-        let flow = self.visitor.post_visit_expr(node);
-        self.keep(flow)
-    }
-
-    fn enter_statement(&mut self, node: &Statement) -> ControlFlow<()> {
-        let flow = self.visitor.pre_visit_statement(node);
-        self.keep(flow)
-    }
-
-    fn leave_statement(&mut self, node: &Statement) -> ControlFlow<()> {
-        let flow = self.visitor.post_visit_statement(node);
-        self.keep(flow)
-    }
-
-    fn enter_value(&mut self, node: &ValueWithSpan) -> ControlFlow<()> {
-        let flow = self.visitor.pre_visit_value(node);
-        self.keep(flow)
-    }
-
-    fn leave_value(&mut self, node: &ValueWithSpan) -> ControlFlow<()> {
-        let flow = self.visitor.post_visit_value(node);
-        self.keep(flow)
-    }
-}
-
-/// The one visitor that sqlparser's walk is compiled for.
-struct AnyReader<'a>(&'a mut dyn ReadCalls);
-
-impl Visitor for AnyReader<'_> {
-    type Break = ();
-
-    fn pre_visit_query(&mut self, node: &Query) -> ControlFlow<()> {
-        self.0.enter_query(node)
-    }
-
-    fn post_visit_query(&mut self, node: &Query) -> ControlFlow<()> {
-        self.0.leave_query(node)
-    }
-
-    fn pre_visit_select(&mut self, node: &Select) -> ControlFlow<()> {
-        self.0.enter_select(node)
-    }
-
-    fn post_visit_select(&mut self, node: &Select) -> ControlFlow<()> {
-        self.0.leave_select(node)
-    }
-
-    fn pre_visit_relation(&mut self, node: &ObjectName) -> ControlFlow<()> {
-        self.0.enter_relation(node)
-    }
-
-    fn post_visit_relation(&mut self, node: &ObjectName) -> ControlFlow<()> {
-        self.0.leave_relation(node)
-    }
-
-    fn pre_visit_table_factor(&mut self, node: &TableFactor) -> ControlFlow<()> {
-        self.0.enter_table_factor(node)
-    }
-
-    fn post_visit_table_factor(&mut self, node: &TableFactor) -> ControlFlow<()> {
-        self.0.leave_table_factor(node)
-    }
-
-    fn pre_visit_expr(&mut self, node: &Expr) -> ControlFlow<()> {
-        self.0.enter_expr(node)
-    }
-
-    fn post_visit_expr(&mut self, node: &Expr) -> ControlFlow<()> {
-        self.0.leave_expr(node)
-    }
-
-    fn pre_visit_statement(&mut self, node: &Statement) -> ControlFlow<()> {
-        self.0.enter_statement(node)
-    }
-
-    fn post_visit_statement(&mut self, node: &Statement) -> ControlFlow<()> {
-        self.0.leave_statement(node)
-    }
-
-    fn pre_visit_value(&mut self, node: &ValueWithSpan) -> ControlFlow<()> {
-        self.0.enter_value(node)
-    }
-
-    fn post_visit_value(&mut self, node: &ValueWithSpan) -> ControlFlow<()> {
-        self.0.leave_value(node)
-    }
-}
-
-/// A visitor's calls, whatever it breaks with.
-trait EditCalls {
-    fn enter_query(&mut self, node: &mut Query) -> ControlFlow<()>;
-    fn leave_query(&mut self, node: &mut Query) -> ControlFlow<()>;
-    fn enter_select(&mut self, node: &mut Select) -> ControlFlow<()>;
-    fn leave_select(&mut self, node: &mut Select) -> ControlFlow<()>;
-    fn enter_relation(&mut self, node: &mut ObjectName) -> ControlFlow<()>;
-    fn leave_relation(&mut self, node: &mut ObjectName) -> ControlFlow<()>;
-    fn enter_table_factor(&mut self, node: &mut TableFactor) -> ControlFlow<()>;
-    fn leave_table_factor(&mut self, node: &mut TableFactor) -> ControlFlow<()>;
-    fn enter_expr(&mut self, node: &mut Expr) -> ControlFlow<()>;
-    fn leave_expr(&mut self, node: &mut Expr) -> ControlFlow<()>;
-    fn enter_statement(&mut self, node: &mut Statement) -> ControlFlow<()>;
-    fn leave_statement(&mut self, node: &mut Statement) -> ControlFlow<()>;
-    fn enter_value(&mut self, node: &mut ValueWithSpan) -> ControlFlow<()>;
-    fn leave_value(&mut self, node: &mut ValueWithSpan) -> ControlFlow<()>;
-}
-
-/// A visitor and what it broke with.
-struct Editor<'a, V: VisitorMut> {
-    visitor: &'a mut V,
-    broken: Option<V::Break>,
-}
-
-impl<V: VisitorMut> Editor<'_, V> {
-    fn keep(&mut self, flow: ControlFlow<V::Break>) -> ControlFlow<()> {
-        match flow {
-            ControlFlow::Continue(()) => ControlFlow::Continue(()),
-            ControlFlow::Break(with) => {
-                self.broken = Some(with);
-                ControlFlow::Break(())
-            }
+        struct $kept<'a, V: $visitor> {
+            visitor: &'a mut V,
+            broken: Option<V::Break>,
         }
-    }
+
+        impl<V: $visitor> $calls for $kept<'_, V> {
+            $(fn $visit(&mut self, node: $node<'_, $kind>) -> ControlFlow<()> {
+                self.visitor.$visit(node).map_break(|with| self.broken = Some(with))
+            })+
+        }
+
+        struct $any<'a>(&'a mut dyn $calls);
+
+        impl $visitor for $any<'_> {
+            type Break = ();
+
+            $(fn $visit(&mut self, node: $node<'_, $kind>) -> ControlFlow<()> {
+                self.0.$visit(node)
+            })+
+        }
+    };
 }
 
-impl<V: VisitorMut> EditCalls for Editor<'_, V> {
-    fn enter_query(&mut self, node: &mut Query) -> ControlFlow<()> {
-        let flow = self.visitor.pre_visit_query(node);
-        self.keep(flow)
-    }
-
-    fn leave_query(&mut self, node: &mut Query) -> ControlFlow<()> {
-        let flow = self.visitor.post_visit_query(node);
-        self.keep(flow)
-    }
-
-    fn enter_select(&mut self, node: &mut Select) -> ControlFlow<()> {
-        let flow = self.visitor.pre_visit_select(node);
-        self.keep(flow)
-    }
-
-    fn leave_select(&mut self, node: &mut Select) -> ControlFlow<()> {
-        let flow = self.visitor.post_visit_select(node);
-        self.keep(flow)
-    }
-
-    fn enter_relation(&mut self, node: &mut ObjectName) -> ControlFlow<()> {
-        let flow = self.visitor.pre_visit_relation(node);
-        self.keep(flow)
-    }
-
-    fn leave_relation(&mut self, node: &mut ObjectName) -> ControlFlow<()> {
-        let flow = self.visitor.post_visit_relation(node);
-        self.keep(flow)
-    }
-
-    fn enter_table_factor(&mut self, node: &mut TableFactor) -> ControlFlow<()> {
-        let flow = self.visitor.pre_visit_table_factor(node);
-        self.keep(flow)
-    }
-
-    fn leave_table_factor(&mut self, node: &mut TableFactor) -> ControlFlow<()> {
-        let flow = self.visitor.post_visit_table_factor(node);
-        self.keep(flow)
-    }
-
-    fn enter_expr(&mut self, node: &mut Expr) -> ControlFlow<()> {
-        let flow = self.visitor.pre_visit_expr(node);
-        self.keep(flow)
-    }
-
-    fn leave_expr(&mut self, node: &mut Expr) -> ControlFlow<()> {
-        let flow = self.visitor.post_visit_expr(node);
-        self.keep(flow)
-    }
-
-    fn enter_statement(&mut self, node: &mut Statement) -> ControlFlow<()> {
-        let flow = self.visitor.pre_visit_statement(node);
-        self.keep(flow)
-    }
-
-    fn leave_statement(&mut self, node: &mut Statement) -> ControlFlow<()> {
-        let flow = self.visitor.post_visit_statement(node);
-        self.keep(flow)
-    }
-
-    fn enter_value(&mut self, node: &mut ValueWithSpan) -> ControlFlow<()> {
-        let flow = self.visitor.pre_visit_value(node);
-        self.keep(flow)
-    }
-
-    fn leave_value(&mut self, node: &mut ValueWithSpan) -> ControlFlow<()> {
-        let flow = self.visitor.post_visit_value(node);
-        self.keep(flow)
-    }
-}
-
-/// The one visitor that sqlparser's walk is compiled for.
-struct AnyEditor<'a>(&'a mut dyn EditCalls);
-
-impl VisitorMut for AnyEditor<'_> {
-    type Break = ();
-
-    fn pre_visit_query(&mut self, node: &mut Query) -> ControlFlow<()> {
-        self.0.enter_query(node)
-    }
-
-    fn post_visit_query(&mut self, node: &mut Query) -> ControlFlow<()> {
-        self.0.leave_query(node)
-    }
-
-    fn pre_visit_select(&mut self, node: &mut Select) -> ControlFlow<()> {
-        self.0.enter_select(node)
-    }
-
-    fn post_visit_select(&mut self, node: &mut Select) -> ControlFlow<()> {
-        self.0.leave_select(node)
-    }
-
-    fn pre_visit_relation(&mut self, node: &mut ObjectName) -> ControlFlow<()> {
-        self.0.enter_relation(node)
-    }
-
-    fn post_visit_relation(&mut self, node: &mut ObjectName) -> ControlFlow<()> {
-        self.0.leave_relation(node)
-    }
-
-    fn pre_visit_table_factor(&mut self, node: &mut TableFactor) -> ControlFlow<()> {
-        self.0.enter_table_factor(node)
-    }
-
-    fn post_visit_table_factor(&mut self, node: &mut TableFactor) -> ControlFlow<()> {
-        self.0.leave_table_factor(node)
-    }
-
-    fn pre_visit_expr(&mut self, node: &mut Expr) -> ControlFlow<()> {
-        self.0.enter_expr(node)
-    }
-
-    fn post_visit_expr(&mut self, node: &mut Expr) -> ControlFlow<()> {
-        self.0.leave_expr(node)
-    }
-
-    fn pre_visit_statement(&mut self, node: &mut Statement) -> ControlFlow<()> {
-        self.0.enter_statement(node)
-    }
-
-    fn post_visit_statement(&mut self, node: &mut Statement) -> ControlFlow<()> {
-        self.0.leave_statement(node)
-    }
-
-    fn pre_visit_value(&mut self, node: &mut ValueWithSpan) -> ControlFlow<()> {
-        self.0.enter_value(node)
-    }
-
-    fn post_visit_value(&mut self, node: &mut ValueWithSpan) -> ControlFlow<()> {
-        self.0.leave_value(node)
-    }
-}
+compiled_walk!(Visitor, Read, ReadCalls, Reader, AnyReader);
+compiled_walk!(VisitorMut, Edit, EditCalls, Editor, AnyEditor);
 
 mod sealed {
     use std::ops::ControlFlow;
@@ -424,6 +145,34 @@ pub fn walk_mut<N: Node + ?Sized, V: VisitorMut>(
     editor
         .broken
         .map_or(ControlFlow::Continue(()), ControlFlow::Break)
+}
+
+/// As [`walk`], for a visitor that breaks with an error.
+///
+/// # Errors
+/// What the visitor broke with.
+pub fn try_walk<N: Node + ?Sized, E>(
+    node: &N,
+    visitor: &mut impl Visitor<Break = Box<E>>,
+) -> Result<(), E> {
+    match walk(node, visitor) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(error) => Err(*error),
+    }
+}
+
+/// As [`walk_mut`], for a visitor that breaks with an error.
+///
+/// # Errors
+/// What the visitor broke with.
+pub fn try_walk_mut<N: Node + ?Sized, E>(
+    node: &mut N,
+    visitor: &mut impl VisitorMut<Break = Box<E>>,
+) -> Result<(), E> {
+    match walk_mut(node, visitor) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(error) => Err(*error),
+    }
 }
 
 struct Expressions<F>(F);

@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
-use tarn_catalog::syntax_walk::{walk, walk_mut};
+use tarn_catalog::syntax_walk::{try_walk, try_walk_mut};
 
 use datafusion::sql::sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName,
@@ -42,10 +42,8 @@ pub struct CallTarget {
 /// The model names that a statement calls, as written.
 pub fn called_models(statement: &Statement) -> Result<BTreeSet<String>, PgError> {
     let mut collector = Collector(BTreeSet::new());
-    match walk(statement, &mut collector) {
-        ControlFlow::Continue(()) => Ok(collector.0),
-        ControlFlow::Break(error) => Err(*error),
-    }
+    try_walk(statement, &mut collector)?;
+    Ok(collector.0)
 }
 
 struct Collector(BTreeSet<String>);
@@ -79,10 +77,7 @@ pub fn bind(
         models,
         scopes: Vec::new(),
     };
-    match walk_mut(statement, &mut binder) {
-        ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(error) => Err(*error),
-    }
+    try_walk_mut(statement, &mut binder)
 }
 
 struct Binder<'a> {

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
-use tarn_catalog::syntax_walk::{Node, walk, walk_mut};
+use tarn_catalog::syntax_walk::{Node, try_walk_mut, walk, walk_mut};
 
 use datafusion::arrow::datatypes::DataType;
 use datafusion::sql::sqlparser::ast::{
@@ -41,10 +41,7 @@ pub fn bind(statement: &mut Statement, columns_of: ColumnsOf<'_>) -> Result<(), 
         columns_of,
         scopes: Vec::new(),
     };
-    match walk_mut(statement, &mut binder) {
-        ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(error) => Err(*error),
-    }
+    try_walk_mut(statement, &mut binder)
 }
 
 /// Which of our functions a call is, if it is not bound yet.

@@ -8,7 +8,7 @@
 use std::ops::ControlFlow;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
-use tarn_catalog::syntax_walk::{walk, walk_mut};
+use tarn_catalog::syntax_walk::{try_walk_mut, walk};
 
 use datafusion::catalog::TableProvider;
 use datafusion::datasource::file_format::FileFormat;
@@ -111,10 +111,8 @@ pub fn calls(statement: &Statement, function: &str) -> bool {
 /// Takes the calls out of a statement and leaves marker names.
 pub fn take_calls(statement: &mut Statement) -> Result<Vec<FileCall>, PgError> {
     let mut taker = Taker { calls: Vec::new() };
-    match walk_mut(statement, &mut taker) {
-        ControlFlow::Continue(()) => Ok(taker.calls),
-        ControlFlow::Break(error) => Err(*error),
-    }
+    try_walk_mut(statement, &mut taker)?;
+    Ok(taker.calls)
 }
 
 struct Taker {

@@ -5,7 +5,7 @@
 //! elements beside them.
 
 use std::ops::ControlFlow;
-use tarn_catalog::syntax_walk::{Node, walk_mut};
+use tarn_catalog::syntax_walk::{Node, try_walk_mut, walk_mut};
 
 use datafusion::sql::sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Select,
@@ -29,10 +29,7 @@ const SERIES: &str = "generate_series";
 
 /// Applies the rewrites to a statement.
 pub fn normalise(node: &mut impl Node) -> Result<(), PgError> {
-    match walk_mut(node, &mut Rewriter) {
-        ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(error) => Err(*error),
-    }
+    try_walk_mut(node, &mut Rewriter)
 }
 
 struct Rewriter;

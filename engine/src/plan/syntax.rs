@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use tarn_catalog::syntax_walk::{each_expression, walk_mut};
+use tarn_catalog::syntax_walk::{each_expression, try_walk_mut};
 
 use arrow::datatypes::FieldRef;
 
@@ -25,11 +25,7 @@ use crate::statement::insert::{note_parameter, placeholder_number};
 
 /// Applies every rewrite.
 pub fn normalise(statement: &mut Statement) -> Result<(), PgError> {
-    let mut rewriter = Rewriter;
-    match walk_mut(statement, &mut rewriter) {
-        ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(error) => Err(*error),
-    }
+    try_walk_mut(statement, &mut Rewriter)
 }
 
 struct Rewriter;

@@ -4,7 +4,7 @@
 //! regular expression.
 
 use std::ops::ControlFlow;
-use tarn_catalog::syntax_walk::{Node, walk_mut};
+use tarn_catalog::syntax_walk::{Node, try_walk_mut};
 
 use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, Value, ValueWithSpan, VisitorMut};
 use tarn_udfs::error::FunctionError;
@@ -15,10 +15,7 @@ use crate::error::PgError;
 
 /// Applies every rewrite to a statement or an expression.
 pub fn normalise(node: &mut impl Node) -> Result<(), PgError> {
-    match walk_mut(node, &mut Rewriter) {
-        ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(error) => Err(*error),
-    }
+    try_walk_mut(node, &mut Rewriter)
 }
 
 struct Rewriter;

@@ -4,7 +4,7 @@
 //! cast, so that the literal is read as PostgreSQL reads it, and `make_interval(days => 3)` gets all its places.
 
 use std::ops::ControlFlow;
-use tarn_catalog::syntax_walk::{Node, walk_mut};
+use tarn_catalog::syntax_walk::{Node, try_walk_mut};
 
 use datafusion::sql::sqlparser::ast::{
     CastKind, DataType, DateTimeField, Expr, Function, FunctionArg, FunctionArgExpr,
@@ -18,10 +18,7 @@ use crate::sqlstate;
 
 /// Applies every rewrite to a statement or an expression.
 pub fn normalise(node: &mut impl Node) -> Result<(), PgError> {
-    match walk_mut(node, &mut Rewriter) {
-        ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(error) => Err(*error),
-    }
+    try_walk_mut(node, &mut Rewriter)
 }
 
 struct Rewriter;
