@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 
 import psycopg
 
@@ -72,6 +73,16 @@ class Tarn:
         self.process.wait()
         self.log.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def best_seconds(connection, sql, runs):
+    """The shortest time of a query, answer read, of so many runs."""
+    times = []
+    for _ in range(runs):
+        started = time.perf_counter()
+        connection.execute(sql).fetchall()
+        times.append(time.perf_counter() - started)
+    return min(times)
 
 
 def percentile(values, share):

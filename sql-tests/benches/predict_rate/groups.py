@@ -8,19 +8,9 @@ Bound: the model with groups scores at least 70 % of the other's rows per second
 
 import pathlib
 import sys
-import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from tarn_process import Tarn, arguments  # noqa: E402
-
-
-def best(connection, sql, runs):
-    times = []
-    for _ in range(runs):
-        started = time.perf_counter()
-        connection.execute(sql).fetchall()
-        times.append(time.perf_counter() - started)
-    return min(times)
+from tarn_process import Tarn, arguments, best_seconds  # noqa: E402
 
 
 def main():
@@ -39,10 +29,10 @@ def main():
         some = f"SELECT * FROM numbers LIMIT {min(options.rows, 400 * options.groups)}"
         connection.execute(f"CREATE MODEL one TARGET y AS {settings} {some}")
         connection.execute(f"CREATE MODEL many TARGET y PARTITION BY (g) AS {settings} {some}")
-        scan = best(connection, f"SELECT sum({' + '.join(columns)}) FROM numbers", options.runs)
+        scan = best_seconds(connection, f"SELECT sum({' + '.join(columns)}) FROM numbers", options.runs)
         rates = []
         for name in ("one", "many"):
-            seconds = best(connection, f"SELECT sum(predict('{name}', n.*)) FROM numbers n", options.runs)
+            seconds = best_seconds(connection, f"SELECT sum(predict('{name}', n.*)) FROM numbers n", options.runs)
             rates.append(options.rows / (seconds - scan))
             print(f"{name}: scan {scan * 1000:.0f} ms, with predict {seconds * 1000:.0f} ms, {rates[-1]:,.0f} rows/s", flush=True)
     share = rates[1] / rates[0]
