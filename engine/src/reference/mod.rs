@@ -110,6 +110,10 @@ fn model_functions() -> Entries {
             "The predicted label, in the label's type",
         ),
         (
+            "predict(model, row.*)",
+            "The same by a model that is a value, made by a training function; predict_proba and predict_struct take one too",
+        ),
+        (
             "predict_proba('model' [, 'class'], row.*)",
             "The probability of the positive class, or of the named class",
         ),
