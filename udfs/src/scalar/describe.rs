@@ -13,6 +13,7 @@ use datafusion::logical_expr::{
 };
 use serde_json::{Map, Value, json};
 
+use super::coefficients::coefficients;
 use crate::error::ModelError;
 use crate::model::loaded::LoadedModel;
 use crate::model::sql_type::{PG_TYPE_KEY, sql_type_of};
@@ -50,7 +51,7 @@ pub fn function(opened: &Arc<OpenedValues>) -> ScalarUDF {
 }
 
 /// The document of one model.
-fn document(model: &LoadedModel, bytes: usize) -> Value {
+fn document(model: &LoadedModel, bytes: usize) -> Result<Value, ModelError> {
     let signature = model.signature();
     let features: Vec<Value> = signature
         .features
@@ -65,7 +66,8 @@ fn document(model: &LoadedModel, bytes: usize) -> Value {
             Value::Object(shown)
         })
         .collect();
-    let names = model.artefact().shared().features.model_names();
+    let encoding = &model.artefact().shared().features;
+    let names = encoding.model_names();
     let members: Vec<Value> = model
         .parent()
         .members
@@ -79,13 +81,17 @@ fn document(model: &LoadedModel, bytes: usize) -> Value {
                 .into_iter()
                 .map(|(name, share)| json!({"column": name, "share": share}))
                 .collect();
-            json!({
+            let mut shown = json!({
                 "algorithm": member.learner.learner(),
                 "weight": member.weight,
                 "importance": importance,
-            })
+            });
+            if let Some(terms) = coefficients(model.parent(), member, encoding, model.label())? {
+                shown["coefficients"] = terms.into();
+            }
+            Ok(shown)
         })
-        .collect();
+        .collect::<Result<_, ModelError>>()?;
     let mut shown = json!({
         "task": signature.task,
         "label": signature.label,
@@ -97,7 +103,7 @@ fn document(model: &LoadedModel, bytes: usize) -> Value {
     if let (Value::Object(shown), false) = (&mut shown, signature.classes.is_empty()) {
         shown.insert("classes".into(), signature.classes.into());
     }
-    shown
+    Ok(shown)
 }
 
 impl ScalarUDFImpl for Describe {
@@ -138,7 +144,7 @@ impl ScalarUDFImpl for Describe {
             }
             let bytes = models.value(row);
             let model = self.opened.open(bytes)?;
-            documents.append_value(document(&model, bytes.len()).to_string());
+            documents.append_value(document(&model, bytes.len())?.to_string());
         }
         Ok(ColumnarValue::Array(Arc::new(documents.finish())))
     }
@@ -150,8 +156,8 @@ impl ScalarUDFImpl for Describe {
                 label: "Models",
                 description: None,
             };
-            let about =
-                "What a model value predicts, from which columns and how, as a JSON document";
+            let about = "What a model value predicts, from which columns and how, as a JSON document; with \
+                 coefficients, standard errors and p-values where the model is linear or logistic";
             Documentation::builder(section, about, "ml.describe(model)").build()
         });
         Some(&PAGE)

@@ -2,6 +2,7 @@
 
 pub mod array;
 pub mod call;
+pub mod coefficients;
 pub mod columns;
 pub mod describe;
 pub mod number;
