@@ -32,7 +32,11 @@ pub fn with_training_functions(
         memory: Arc::clone(&engine.base.runtime_env().memory_pool),
         cancel: Arc::new(move || cancel.fits()),
         threads_max: Arc::new(move || threads_max.load(Ordering::Relaxed)),
-        begin: Arc::new(move || -> Underway { Box::new(trainings.begin(QUERY, pid)) }),
+        begin: Arc::new(move || -> Underway {
+            let training = trainings.begin(QUERY, pid);
+            training.handle().progress("fitting models");
+            Box::new(training)
+        }),
         notify: Arc::new(move |message| {
             // A client that is gone reads nothing; the statement is stopped elsewhere.
             let _ = notices.send(Notice::plain(message));

@@ -111,6 +111,48 @@ fn statement_timeout_stops_training() {
     );
 }
 
+/// A query whose fit takes minutes.
+const SLOW_QUERY: &str = "SELECT train_trees(y, a, b, c, rounds => 100000) FROM lessons";
+
+#[test]
+fn statement_timeout_stops_a_query_that_trains() {
+    let Some((_server, mut client)) = open() else {
+        return;
+    };
+    client.run("SET statement_timeout = '1s'");
+    let asked = Instant::now();
+    assert_eq!(client.simple(SLOW_QUERY).code(), "57014");
+    assert!(
+        asked.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        asked.elapsed()
+    );
+    assert_eq!(trainings(&mut client), "0");
+}
+
+#[test]
+fn a_query_that_trains_is_seen_and_can_be_cancelled() {
+    let Some((server, mut client)) = open() else {
+        return;
+    };
+    let mut other = server.connect();
+    client.send(&[wire::query(SLOW_QUERY)]).unwrap();
+    wait_for_trainings(&mut other, "1", Duration::from_secs(10));
+    let row =
+        "SELECT model || ' of ' || (pid <> pg_backend_pid()) || ': ' || message FROM ml.progress";
+    assert_eq!(other.run(row).value(), "(query) of true: fitting models");
+    client.canceller().cancel().unwrap();
+    let asked = Instant::now();
+    assert_eq!(client.reply().unwrap().code(), "57014");
+    assert!(
+        asked.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        asked.elapsed()
+    );
+    wait_for_trainings(&mut other, "0", Duration::from_secs(1));
+    assert_eq!(client.run("SELECT 1").value(), "1");
+}
+
 #[test]
 fn a_vanished_client_stops_its_training_within_a_second() {
     let Some((server, mut client)) = open() else {
