@@ -182,7 +182,7 @@ pub(crate) fn from_datafusion(error: &DataFusionError) -> PgError {
         DataFusionError::NotImplemented(text) => planning::of_unsupported(&first_line(text)),
         DataFusionError::ResourcesExhausted(text) => {
             PgError::new(sqlstate::OUT_OF_MEMORY, "the memory budget is exhausted")
-                .with_detail(first_line(text))
+                .with_detail(crate::error_text::of_memory_pool(text))
                 .with_hint("Raise memory_limit, or lower the number of concurrent statements.")
         }
         DataFusionError::External(inner) => from_external(inner.as_ref()),

@@ -62,6 +62,9 @@ fn from_training(error: &TrainError) -> PgError {
     if let TrainError::Model(inner) = error {
         return from_model(inner);
     }
+    if let TrainError::Memory { detail } = error {
+        return out_of_memory(detail);
+    }
     PgError {
         hint: error.hint(),
         ..PgError::new(
@@ -225,6 +228,12 @@ fn from_table(error: &tarn_catalog::table::error::TableError) -> PgError {
     }
 }
 
+fn out_of_memory(text: &str) -> PgError {
+    PgError::new(sqlstate::OUT_OF_MEMORY, "out of memory while training")
+        .with_detail(crate::error_text::of_memory_pool(text))
+        .with_hint("Select fewer columns or rows, or raise the memory limit.")
+}
+
 /// The user's words for an error of a model.
 pub(crate) fn from_model(error: &ModelError) -> PgError {
     let (code, hint) = match error {
@@ -259,10 +268,7 @@ pub(crate) fn from_model(error: &ModelError) -> PgError {
             Some("Open it with the version that wrote it, or a newer one."),
         ),
         ModelError::Io(_) => (sqlstate::IO_ERROR, None),
-        ModelError::Memory(_) => (
-            sqlstate::OUT_OF_MEMORY,
-            Some("Select fewer columns or rows, or raise the memory limit."),
-        ),
+        ModelError::Memory(text) => return out_of_memory(text),
         ModelError::Device(_) => (
             sqlstate::SYSTEM_ERROR,
             Some("With device = 'auto' the CPU takes what no GPU can."),

@@ -1,6 +1,7 @@
 //! Which error stands in a text that a library made of it?
 //!
-//! The Parquet reader evaluates conditions while it reads, and passes on what goes wrong only as a debug text.
+//! The Parquet reader evaluates conditions while it reads, and passes on what goes wrong only as a debug text. The
+//! memory pool tells in lines of its own who holds how much.
 
 use crate::error::PgError;
 use crate::sqlstate;
@@ -50,9 +51,29 @@ fn unescaped(text: &str) -> String {
     plain
 }
 
+/// What did not fit into the memory budget, and who holds most of it, as sentences.
+pub fn of_memory_pool(text: &str) -> String {
+    let reason = text.lines().find_map(|line| line.strip_prefix("Error: "));
+    let reason = reason.or_else(|| text.lines().next()).unwrap_or_default();
+    let holders: Vec<String> = text.lines().filter_map(holder).collect();
+    let reason = reason.trim().trim_end_matches('.');
+    match holders.is_empty() {
+        true => format!("{reason}."),
+        false => format!("{reason}. Most is held by {}.", holders.join(", ")),
+    }
+}
+
+/// `name#3(can spill: true) consumed 15.2 MB, peak 16.0 MB,`
+fn holder(line: &str) -> Option<String> {
+    let (name, rest) = line.trim().split_once('#')?;
+    let (_, consumed) = rest.split_once(") consumed ")?;
+    let (size, _) = consumed.split_once(',')?;
+    (size != "0.0 B").then(|| format!("{name} ({size})"))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::of_condition;
+    use super::{of_condition, of_memory_pool};
     use crate::error::PgError;
     use crate::sqlstate;
 
@@ -74,5 +95,18 @@ mod tests {
             expected
         );
         assert!(of_condition("EOF: file size of 3 is less than footer").is_none());
+    }
+
+    #[test]
+    fn who_holds_the_memory_is_told_in_a_sentence() {
+        let told = "Additional allocation failed for group fits with top memory consumers (across reservations) as:\n  \
+            rows#3(can spill: true) consumed 15.2 MB, peak 15.2 MB,\n  \
+            group fits#11(can spill: false) consumed 0.0 B, peak 0.0 B.\n\
+            Error: Failed to allocate additional 292.6 KB for group fits - 0.0 B remain available";
+        assert_eq!(
+            of_memory_pool(told),
+            "Failed to allocate additional 292.6 KB for group fits - 0.0 B remain available. Most is held by rows (15.2 MB)."
+        );
+        assert_eq!(of_memory_pool("no room"), "no room.");
     }
 }
