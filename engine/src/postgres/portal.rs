@@ -9,6 +9,7 @@ use super::connection::Connection;
 use super::types::row::{FieldDescription, RowEncoder};
 use super::types::settings::{Format, FormatSettings};
 use crate::error::PgError;
+use crate::session::cancel::StatementCancel;
 use crate::session::outcome::{BatchStream, Rows, RowsTag};
 use crate::session::prepared::{Parameters, Prepared};
 
@@ -63,6 +64,22 @@ impl RowsSender {
         self.encoder.fields()
     }
 
+    /// The next batch and where in it the rows begin that were not looked at; None behind the last one.
+    async fn next_rows(
+        &mut self,
+        cancel: &StatementCancel,
+    ) -> Result<Option<(RecordBatch, usize)>, PgError> {
+        if let Some(rest) = self.current.take() {
+            return Ok(Some(rest));
+        }
+        let stop = cancel.token();
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => Err(cancel.reason().error()),
+            next = self.batches.next() => Ok(next.transpose()?.map(|batch| (batch, 0))),
+        }
+    }
+
     /// The command tag; counts the rows of the last call.
     pub fn tag(&self) -> String {
         self.tag.text(self.sent_rows)
@@ -76,22 +93,10 @@ impl Connection {
         sender: &mut RowsSender,
         rows_max: u64,
     ) -> Result<u64, PgError> {
-        let stop = self.session.entry.cancel.token();
         let mut skipped = 0;
         while skipped < rows_max {
-            let (batch, from) = match sender.current.take() {
-                Some(rest) => rest,
-                None => {
-                    let next = tokio::select! {
-                        biased;
-                        () = stop.cancelled() => return Err(self.session.entry.cancel.reason().error()),
-                        next = sender.batches.next() => next,
-                    };
-                    match next {
-                        Some(batch) => (batch?, 0),
-                        None => break,
-                    }
-                }
+            let Some((batch, from)) = sender.next_rows(&self.session.entry.cancel).await? else {
+                break;
             };
             let left = usize::try_from(rows_max - skipped).unwrap_or(usize::MAX);
             let until = batch.num_rows().min(from.saturating_add(left));
@@ -115,19 +120,8 @@ impl Connection {
             if rows_max > 0 && sender.sent_rows >= rows_max {
                 return Ok(false);
             }
-            let (batch, from) = match sender.current.take() {
-                Some(rest) => rest,
-                None => {
-                    let next = tokio::select! {
-                        biased;
-                        () = stop.cancelled() => return Err(self.session.entry.cancel.reason().error()),
-                        next = sender.batches.next() => next,
-                    };
-                    match next {
-                        Some(batch) => (batch?, 0),
-                        None => return Ok(true),
-                    }
-                }
+            let Some((batch, from)) = sender.next_rows(&self.session.entry.cancel).await? else {
+                return Ok(true);
             };
             let mut until = (from + PIECE_ROWS).min(batch.num_rows());
             if rows_max > 0 {
