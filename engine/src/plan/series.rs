@@ -1,7 +1,7 @@
 //! `FROM generate_series(1, 3)`: numbers from a bound to another.
 //!
-//! DataFusion makes the rows; integers come out as integers here, and the column has the name that PostgreSQL gives
-//! it: that of the function or of the table alias.
+//! DataFusion makes the rows; integers come out as integers here. How relation and column are called is decided in
+//! `set_functions`.
 
 use std::sync::Arc;
 
@@ -12,7 +12,6 @@ use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::error::Result;
 use datafusion::logical_expr::{Cast, Expr, LogicalPlanBuilder};
 use datafusion::scalar::ScalarValue;
-use datafusion::sql::sqlparser::ast;
 
 /// The function's name.
 pub const NAME: &str = "generate_series";
@@ -54,34 +53,4 @@ fn wide(bound: &Expr) -> Expr {
 /// Is this a bound that an integer holds?
 fn is_integer(bound: &Expr) -> bool {
     matches!(bound, Expr::Literal(ScalarValue::Int64(Some(value)), _) if i32::try_from(*value).is_ok())
-}
-
-/// The names that PostgreSQL gives the relation and its column.
-pub fn name_column(factor: &mut ast::TableFactor) {
-    let ast::TableFactor::Table {
-        name,
-        args: Some(_),
-        alias,
-        ..
-    } = factor
-    else {
-        return;
-    };
-    let is_series = matches!(name.0.as_slice(), [ast::ObjectNamePart::Identifier(ident)]
-        if super::names::fold(ident) == NAME);
-    if !is_series {
-        return;
-    }
-    let alias = alias.get_or_insert_with(|| ast::TableAlias {
-        explicit: true,
-        name: ast::Ident::new(NAME),
-        columns: Vec::new(),
-        at: None,
-    });
-    if alias.columns.is_empty() {
-        alias.columns.push(ast::TableAliasColumnDef {
-            name: alias.name.clone(),
-            data_type: None,
-        });
-    }
 }

@@ -13,13 +13,12 @@ use arrow::datatypes::FieldRef;
 
 use datafusion::sql::sqlparser::ast::{
     Expr, Ident, LimitClause, ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr,
-    Statement, TableFactor, Value, ValueWithSpan, VisitorMut,
+    Statement, Value, ValueWithSpan, VisitorMut,
 };
 use tarn_catalog::system::query_rewrite::column_name;
 use tarn_catalog::types::PgType;
 
 use super::names::fold;
-use super::series;
 use crate::error::PgError;
 use crate::statement::insert::{note_parameter, placeholder_number};
 
@@ -32,11 +31,6 @@ struct Rewriter;
 
 impl VisitorMut for Rewriter {
     type Break = Box<PgError>;
-
-    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Self::Break> {
-        series::name_column(factor);
-        ControlFlow::Continue(())
-    }
 
     fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<Self::Break> {
         name_columns(select);
