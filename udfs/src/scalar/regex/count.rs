@@ -5,6 +5,7 @@ use datafusion::logical_expr::Volatility;
 
 use super::flags::Flags;
 use super::memo::{Memo, start_byte};
+use super::search::matches;
 use crate::scalar::columns::ColumnFunction;
 use crate::scalar::overload::{Kind, Overload};
 
@@ -35,11 +36,7 @@ pub static REGEXP_COUNT: ColumnFunction = ColumnFunction {
                 return Ok(0);
             };
             let compiled = memo.at(row)?;
-            Ok(compiled
-                .0
-                .find_iter(text)
-                .filter(|found| found.start() >= from)
-                .count() as i32)
+            Ok(matches(&compiled.0, text, from).count() as i32)
         })
     },
 };

@@ -5,6 +5,7 @@ use datafusion::logical_expr::Volatility;
 
 use super::flags::Flags;
 use super::memo::{Memo, character_number, start_byte};
+use super::search::group_of_nth;
 use crate::error::FunctionError;
 use crate::scalar::columns::ColumnFunction;
 use crate::scalar::overload::Kind::{Int4, Text};
@@ -42,12 +43,7 @@ pub static REGEXP_INSTR: ColumnFunction = ColumnFunction {
                 return Ok(0);
             };
             let compiled = memo.at(row)?;
-            let found = compiled
-                .0
-                .captures_iter(text)
-                .filter(|found| found.get(0).is_some_and(|whole| whole.start() >= from))
-                .nth(number - 1)
-                .and_then(|found| found.get(group));
+            let found = group_of_nth(&compiled.0, text, from, number, group);
             Ok(found.map_or(0, |found| {
                 let byte = if end == 1 { found.end() } else { found.start() };
                 character_number(text, byte)

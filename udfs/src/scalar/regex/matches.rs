@@ -10,6 +10,7 @@ use regex::Captures;
 
 use super::flags::Flags;
 use super::memo::Memo;
+use super::search::captures;
 use crate::scalar::columns::{ColumnFunction, Columns};
 use crate::scalar::overload::{Kind, Overload};
 
@@ -77,7 +78,7 @@ fn every(columns: &Columns) -> Result<ArrayRef> {
         if !is_null {
             let compiled = memo.at(row)?;
             let limit = if compiled.1.is_global { usize::MAX } else { 1 };
-            for found in compiled.0.captures_iter(texts.value(row)).take(limit) {
+            for found in captures(&compiled.0, texts.value(row), 0).take(limit) {
                 push_groups(lists.values().values(), &found);
                 lists.values().append(true);
             }

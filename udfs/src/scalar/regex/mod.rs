@@ -7,6 +7,7 @@ pub mod like;
 pub mod matches;
 mod memo;
 pub mod replace;
+mod search;
 pub mod similar;
 pub mod split;
 pub mod substr;

@@ -8,6 +8,7 @@ use regex::Captures;
 use super::flags::Flags;
 use super::instr::at_least;
 use super::memo::{Memo, start_byte};
+use super::search::captures;
 use crate::scalar::columns::{ColumnFunction, Columns};
 use crate::scalar::overload::Kind::{Int4, Text};
 use crate::scalar::overload::{Kind, Overload};
@@ -52,21 +53,16 @@ fn replaced(columns: &Columns) -> Result<ArrayRef> {
             return Ok(true);
         };
         let mut copied = 0;
-        let mut seen = 0;
-        for found in compiled.0.captures_iter(text) {
-            let Some(whole) = found.get(0).filter(|whole| whole.start() >= from) else {
-                continue;
-            };
-            seen += 1;
-            if only != 0 && seen != only {
-                continue;
-            }
+        let found = captures(&compiled.0, text, from);
+        let (skipped, taken) = match only {
+            0 => (0, usize::MAX),
+            number => (number - 1, 1),
+        };
+        for found in found.skip(skipped).take(taken) {
+            let Some(whole) = found.get(0) else { continue };
             out.push_str(&text[copied..whole.start()]);
             expand(out, replacements.value(row), &found);
             copied = whole.end();
-            if only != 0 {
-                break;
-            }
         }
         out.push_str(&text[copied..]);
         Ok(true)

@@ -5,6 +5,7 @@ use datafusion::logical_expr::Volatility;
 use super::flags::Flags;
 use super::instr::at_least;
 use super::memo::{Memo, start_byte};
+use super::search::group_of_nth;
 use crate::scalar::columns::ColumnFunction;
 use crate::scalar::overload::Kind::{Int4, Text};
 use crate::scalar::overload::{Kind, Overload};
@@ -36,12 +37,7 @@ pub static REGEXP_SUBSTR: ColumnFunction = ColumnFunction {
                 return Ok(false);
             };
             let compiled = memo.at(row)?;
-            let found = compiled
-                .0
-                .captures_iter(text)
-                .filter(|found| found.get(0).is_some_and(|whole| whole.start() >= from))
-                .nth(number - 1)
-                .and_then(|found| found.get(group));
+            let found = group_of_nth(&compiled.0, text, from, number, group);
             out.push_str(found.map_or("", |found| found.as_str()));
             Ok(found.is_some())
         })
