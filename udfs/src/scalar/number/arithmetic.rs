@@ -11,6 +11,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::scalar::ScalarValue;
 
+use super::call::{is_nullable, types_of};
 use super::documentation;
 use super::error::NumberError;
 use super::types::{BARE_NUMERIC, BARE_TYPE, Operator, operand_types, result_type};
@@ -105,14 +106,8 @@ impl ScalarUDFImpl for Arithmetic {
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
-        let types: Vec<DataType> = args
-            .arg_fields
-            .iter()
-            .map(|field| field.data_type().clone())
-            .collect();
-        let data_type = self.result(&types)?;
-        let is_nullable = args.arg_fields.iter().any(|field| field.is_nullable());
-        let field = Field::new(self.name(), data_type, is_nullable);
+        let data_type = self.result(&types_of(&args))?;
+        let field = Field::new(self.name(), data_type, is_nullable(&args));
         Ok(Arc::new(bare_if_one_is(field, args.arg_fields)))
     }
 

@@ -18,6 +18,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::scalar::ScalarValue;
 
+use super::call::is_nullable;
 use super::decimal::{rescale, wide_ten};
 use super::error::{NumberError, sql_name};
 use super::types::{as_decimal, digits, plain};
@@ -87,9 +88,9 @@ impl ScalarUDFImpl for NumberCast {
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
-        let is_nullable = args.arg_fields.iter().any(|field| field.is_nullable());
         let metadata = self.target.metadata().clone();
-        let field = Field::new(self.name(), self.target.data_type().clone(), is_nullable);
+        let data_type = self.target.data_type().clone();
+        let field = Field::new(self.name(), data_type, is_nullable(&args));
         Ok(Arc::new(field.with_metadata(metadata)))
     }
 
