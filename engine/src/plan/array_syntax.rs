@@ -3,15 +3,16 @@
 //! Pure rewrites of the AST: a slice without a bound gets it, and `ARRAY(SELECT …)` aggregates what the query gives.
 
 use std::ops::ControlFlow;
-use tarn_catalog::syntax_walk::{Node, walk_mut};
+use tarn_catalog::syntax_walk::{Node, each_expression, walk_mut};
 
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArgumentClause, FunctionArguments, GroupByExpr, OrderByExpr, OrderByKind,
-    OrderByOptions, Query, SelectItem, SetExpr, Subscript, Value, VisitorMut,
+    AccessExpr, Array, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArgumentClause, FunctionArguments, GroupByExpr, Ident, OrderByExpr, OrderByKind,
+    OrderByOptions, Query, Select, SelectItem, SetExpr, Subscript, TableFactor, Value, VisitorMut,
 };
 
 use super::names::fold;
+use super::set_functions::is_set_returning;
 use super::time_syntax::call;
 
 /// Applies every rewrite to a statement or an expression.
@@ -24,29 +25,44 @@ struct Rewriter;
 impl VisitorMut for Rewriter {
     type Break = ();
 
+    /// Before its expressions are rewritten: PostgreSQL calls the column `array`.
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        for item in &mut select.projection {
+            if let SelectItem::UnnamedExpr(expr @ Expr::Function(_)) = item
+                && matches!(&*expr, Expr::Function(call) if array_query(call).is_some())
+            {
+                *item = SelectItem::ExprWithAlias {
+                    expr: expr.clone(),
+                    alias: Ident::with_quote('"', "array"),
+                };
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         match expr {
             Expr::CompoundFieldAccess { access_chain, .. } => {
                 access_chain.iter_mut().for_each(bound_slice);
             }
             Expr::Function(function) => {
-                let is_array = function
-                    .name
-                    .0
-                    .last()
-                    .and_then(|part| part.as_ident())
-                    .is_some_and(|name| fold(name) == "array");
                 sort_distinct(function);
-                if is_array
-                    && let FunctionArguments::Subquery(query) = &function.args
-                    && let Some(aggregated) = aggregated(query)
-                {
+                if let Some(aggregated) = array_query(function).and_then(aggregated) {
                     *expr = aggregated;
                 }
             }
             _ => {}
         }
         ControlFlow::Continue(())
+    }
+}
+
+/// The query of `ARRAY(SELECT …)`.
+fn array_query(function: &Function) -> Option<&Query> {
+    let name = function.name.0.last()?.as_ident()?;
+    match &function.args {
+        FunctionArguments::Subquery(query) if fold(name) == "array" => Some(query),
+        _ => None,
     }
 }
 
@@ -97,10 +113,20 @@ fn bound_slice(access: &mut AccessExpr) {
     }
 }
 
-/// `ARRAY(SELECT x … ORDER BY y)` as `(SELECT array_agg(x ORDER BY y) …)`.
-///
-/// None for queries whose rows are not those of their FROM: DISTINCT, GROUP BY, LIMIT, UNION.
+/// `ARRAY(SELECT x … ORDER BY y)` as `coalesce((SELECT array_agg(x ORDER BY y) …), ARRAY[])`.
 fn aggregated(query: &Query) -> Option<Expr> {
+    let gathered = in_place(query).or_else(|| around(query))?;
+    let none = Expr::Array(Array {
+        elem: Vec::new(),
+        named: true,
+    });
+    let values = Expr::Subquery(Box::new(gathered));
+    Some(call("coalesce", vec![values, none]))
+}
+
+/// Aggregates what a query selects; None when its rows are not those of its FROM: DISTINCT, GROUP BY, LIMIT, UNION and
+/// functions that give many rows.
+fn in_place(query: &Query) -> Option<Query> {
     if query.limit_clause.is_some() || query.fetch.is_some() || query.with.is_some() {
         return None;
     }
@@ -112,33 +138,84 @@ fn aggregated(query: &Query) -> Option<Expr> {
     if select.distinct.is_some() || is_grouped || select.having.is_some() {
         return None;
     }
-    let [SelectItem::UnnamedExpr(value) | SelectItem::ExprWithAlias { expr: value, .. }] =
-        select.projection.as_slice()
-    else {
-        return None;
-    };
-    let mut order: Vec<OrderByExpr> = match query.order_by.as_ref().map(|order| &order.kind) {
-        Some(OrderByKind::Expressions(keys)) => keys.clone(),
-        Some(OrderByKind::All(_)) => return None,
-        None => Vec::new(),
-    };
+    let value = selected(query).filter(|value| !gives_rows(value))?;
+    let mut order = order_keys(query)?;
     for key in &mut order {
-        // `ORDER BY 1` is the column.
-        if matches!(&key.expr, Expr::Value(value) if matches!(&value.value, Value::Number(..))) {
+        if is_position(&key.expr) {
             key.expr = value.clone();
         }
     }
-    let mut aggregate = call("array_agg", vec![value.clone()]);
+    let mut select = select.clone();
+    select.projection = vec![SelectItem::UnnamedExpr(array_agg(value.clone(), order))];
+    let mut query = query.clone();
+    query.order_by = None;
+    query.body = Box::new(SetExpr::Select(select));
+    Some(query)
+}
+
+/// Aggregates the rows of a query as a table; None when they are ordered by something else than what they hold.
+fn around(query: &Query) -> Option<Query> {
+    let mut order = order_keys(query)?;
+    let value = Expr::Identifier(Ident::new("value"));
+    for key in &mut order {
+        if !is_position(&key.expr) && selected(query) != Some(&key.expr) {
+            return None;
+        }
+        key.expr = value.clone();
+    }
+    let mut outer = crate::parser::parse_query("SELECT 1 FROM (SELECT 1) AS given(value)").ok()?;
+    let SetExpr::Select(select) = outer.body.as_mut() else {
+        return None;
+    };
+    if let TableFactor::Derived { subquery, .. } = &mut select.from.first_mut()?.relation {
+        **subquery = query.clone();
+    }
+    select.projection = vec![SelectItem::UnnamedExpr(array_agg(value, order))];
+    Some(outer)
+}
+
+/// The one expression that a query selects.
+fn selected(query: &Query) -> Option<&Expr> {
+    let SetExpr::Select(select) = query.body.as_ref() else {
+        return None;
+    };
+    match select.projection.as_slice() {
+        [SelectItem::UnnamedExpr(value) | SelectItem::ExprWithAlias { expr: value, .. }] => {
+            Some(value)
+        }
+        _ => None,
+    }
+}
+
+fn order_keys(query: &Query) -> Option<Vec<OrderByExpr>> {
+    match query.order_by.as_ref().map(|order| &order.kind) {
+        Some(OrderByKind::Expressions(keys)) => Some(keys.clone()),
+        Some(OrderByKind::All(_)) => None,
+        None => Some(Vec::new()),
+    }
+}
+
+/// `ORDER BY 1` is the column.
+fn is_position(key: &Expr) -> bool {
+    matches!(key, Expr::Value(value) if matches!(&value.value, Value::Number(..)))
+}
+
+/// Does an expression call a function that gives many rows?
+fn gives_rows(value: &Expr) -> bool {
+    each_expression(value, |expr| match expr {
+        Expr::Function(function) if is_set_returning(&function.name) => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    })
+    .is_break()
+}
+
+fn array_agg(value: Expr, order: Vec<OrderByExpr>) -> Expr {
+    let mut aggregate = call("array_agg", vec![value]);
     if let Expr::Function(function) = &mut aggregate
         && let FunctionArguments::List(list) = &mut function.args
         && !order.is_empty()
     {
         list.clauses.push(FunctionArgumentClause::OrderBy(order));
     }
-    let mut select = select.clone();
-    select.projection = vec![SelectItem::UnnamedExpr(aggregate)];
-    let mut query = query.clone();
-    query.order_by = None;
-    query.body = Box::new(SetExpr::Select(select));
-    Some(Expr::Subquery(Box::new(query)))
+    aggregate
 }

@@ -89,6 +89,11 @@ fn twin_of(name: &str) -> Option<&'static str> {
         .map(|(_, twin)| *twin)
 }
 
+/// Does a function of this name give many rows?
+pub fn is_set_returning(name: &ObjectName) -> bool {
+    function_name(name).is_some_and(|name| name == "unnest" || twin_of(&name).is_some())
+}
+
 /// Turns calls in an expression of a SELECT list into `unnest(twin(…))`; says whether there were any.
 fn unnest_calls(expr: &mut Expr) -> bool {
     struct Calls {
