@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::error::CatalogError;
 use crate::state::entry::{FORMAT_VERSION, check_format};
-use crate::state::{Intent, Model, Relation, Schema, SequencePosition, State};
+use crate::state::{Intent, Model, Relation, RoleSettings, Schema, SequencePosition, State};
 
 /// A snapshot as it is stored: lists, because JSON has no pairs as keys.
 #[derive(Serialize, Deserialize)]
@@ -23,6 +23,8 @@ struct Image {
     sequences: BTreeMap<Uuid, SequencePosition>,
     intents: Vec<Intent>,
     changed_seq: Vec<(u32, u64)>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    role_settings: RoleSettings,
 }
 
 fn owned<T: Clone>(values: impl Iterator<Item = impl AsRef<T>>) -> Vec<T> {
@@ -46,6 +48,7 @@ impl State {
                 .iter()
                 .map(|(oid, seq)| (*oid, *seq))
                 .collect(),
+            role_settings: self.role_settings.clone(),
         };
         serde_json::to_vec(&image).map_err(|error| CatalogError::Corrupt {
             what: "new snapshot".to_string(),
@@ -90,6 +93,7 @@ impl Image {
                 .collect(),
             changed_seq: self.changed_seq.into_iter().collect(),
             next_oid: self.next_oid,
+            role_settings: self.role_settings,
             ..State::initial()
         };
         self.relations

@@ -54,6 +54,12 @@ pub const MODEL_SCHEMA: &str = "ml";
 /// The role that owns a fresh data directory.
 pub const FIRST_OWNER: &str = "tarn";
 
+/// In [`State::role_settings`]: every role.
+pub const EVERY_ROLE: &str = "";
+
+/// What sessions of a role begin with: values of settings by name, by role.
+pub type RoleSettings = BTreeMap<String, BTreeMap<String, String>>;
+
 /// Everything that exists after `seq` entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct State {
@@ -69,6 +75,8 @@ pub struct State {
     pub sequences: BTreeMap<Uuid, SequencePosition>,
     /// Decided transactions whose table commits are owed.
     pub intents: BTreeMap<Uuid, Arc<Intent>>,
+    /// ALTER ROLE … SET; a role's own values go before those of [`EVERY_ROLE`].
+    pub role_settings: RoleSettings,
     /// The entry that last changed each object, by OID: what conflicts are decided on.
     pub changed_seq: BTreeMap<u32, u64>,
     /// Greater than the OID of every object that ever was.
@@ -101,6 +109,7 @@ impl State {
             models: BTreeMap::new(),
             sequences: BTreeMap::new(),
             intents: BTreeMap::new(),
+            role_settings: BTreeMap::new(),
             changed_seq: BTreeMap::from([(FIRST_OID, 0), (FIRST_OID + 1, 0)]),
             next_oid: FIRST_OID + 2,
             relations_by_id: BTreeMap::new(),

@@ -113,6 +113,15 @@ pub enum Op {
         /// What replaces the old ones.
         options: TableOptions,
     },
+    /// ALTER ROLE … SET and RESET: what sessions of a role begin with. The last one to say so wins.
+    SetRoleSetting {
+        /// The role, or [`EVERY_ROLE`](crate::state::EVERY_ROLE).
+        role: String,
+        /// The setting.
+        name: String,
+        /// Its value; `None` takes it back.
+        value: Option<String>,
+    },
     /// A new model with at least one version.
     CreateModel {
         /// The whole model.

@@ -128,7 +128,7 @@ pub struct Setting {
     pub kind: String,
     /// `user`, `superuser`, `postmaster` or `internal`
     pub context: String,
-    /// `default`, `configuration file`, `client` or `session`
+    /// `default`, `global`, `user`, `client` or `session`
     pub source: String,
     /// allowed values of an enum
     pub choices: Vec<String>,

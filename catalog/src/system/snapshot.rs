@@ -16,6 +16,8 @@ pub struct SystemSnapshot {
     pub database: String,
     /// Who can log in. The first one is the bootstrap superuser, which owns the built-in objects.
     pub roles: Vec<Role>,
+    /// What sessions of every role begin with, as `name=value`.
+    pub settings: Vec<String>,
     /// Schemas of users; `pg_catalog` and `information_schema` are added by the relations.
     pub schemas: Vec<Schema>,
     /// Tables, views and sequences of users.
@@ -33,6 +35,8 @@ pub struct Role {
     pub superuser: bool,
     /// May it log in?
     pub can_login: bool,
+    /// What its sessions begin with, as `name=value`.
+    pub settings: Vec<String>,
 }
 
 /// A schema.

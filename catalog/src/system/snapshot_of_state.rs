@@ -9,7 +9,7 @@ use super::snapshot::{
     Constraint, ConstraintKind, Identity, Relation, RelationKind, Role, Schema, Sequence,
     SystemSnapshot, Table,
 };
-use crate::state::{self, FIRST_OWNER, SequenceType, State};
+use crate::state::{self, EVERY_ROLE, FIRST_OWNER, SequenceType, State};
 use crate::types::PgType;
 
 impl SystemSnapshot {
@@ -22,7 +22,9 @@ impl SystemSnapshot {
                 name: FIRST_OWNER.to_string(),
                 superuser: true,
                 can_login: true,
+                settings: settings_of(state, FIRST_OWNER),
             }],
+            settings: settings_of(state, EVERY_ROLE),
             schemas: state
                 .schemas
                 .values()
@@ -35,6 +37,12 @@ impl SystemSnapshot {
                 .collect(),
         }
     }
+}
+
+/// `name=value`, by name.
+fn settings_of(state: &State, role: &str) -> Vec<String> {
+    let own = state.role_settings.get(role).into_iter().flatten();
+    own.map(|(name, value)| format!("{name}={value}")).collect()
 }
 
 fn schema_of(schema: &state::Schema) -> Schema {

@@ -253,7 +253,9 @@ impl Mirror {
                 name: "tarn".to_string(),
                 superuser: true,
                 can_login: true,
+                settings: Vec::new(),
             }],
+            settings: Vec::new(),
             schemas: schemas(),
             relations: relations(),
         };

@@ -4,6 +4,7 @@
 //! statements have a file each, everything else goes to sqlparser. A parsed statement is never printed to be
 //! parsed again; the original text stays beside it for logs and for `ml.versions`.
 
+mod alter_role;
 mod backup;
 mod copy;
 mod create_model;
@@ -32,6 +33,7 @@ use datafusion::sql::sqlparser::tokenizer::{
 
 use crate::error::PgError;
 
+pub use alter_role::{AlterRole, RoleChange};
 pub use copy::{Copy, CopyDirection, CopyFormat, CopyOptions, CopySource};
 pub use create_model::{CreateModel, Learner, OptionValue};
 pub use create_table::{CreateTableAt, CreateTableLike, LikeClause};
@@ -100,6 +102,8 @@ pub enum Statement {
     Copy(Box<Copy>),
     /// SET
     Set(SetVariable),
+    /// ALTER ROLE … SET and RESET
+    AlterRole(AlterRole),
     /// SHOW name; None is ALL.
     Show(Option<String>),
     /// RESET name; None is ALL.
@@ -271,6 +275,7 @@ fn dispatch(parser: &mut Parser) -> Result<Statement, ReadError> {
         | ["create", "external" | "temp" | "temporary", "table", ..]
         | ["create", "or", "replace", "table", ..] => create_table::parse(parser),
         ["insert", ..] => insert::parse(parser),
+        ["alter", "role" | "user", ..] => alter_role::parse(parser),
         ["alter", "table" | "view" | "sequence", ..] => set_schema::parse(parser),
         ["create", "sequence", ..] | ["create", "temp" | "temporary", "sequence", ..] => {
             sequence::parse_create(parser)

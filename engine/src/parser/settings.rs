@@ -40,29 +40,31 @@ pub(super) fn parse_set(parser: &mut Parser) -> Result<Statement, ReadError> {
         take(parser, "session");
         SetScope::Session
     };
+    let (name, value) = assignment(parser)?;
+    Ok(set(scope, &name, value))
+}
+
+/// What stands behind SET and its scope: a name and a value; None is DEFAULT.
+pub(super) fn assignment(parser: &mut Parser) -> Result<(String, Option<String>), ReadError> {
     if take_all(parser, &["time", "zone"]) {
         let value = values(parser)?;
         let value = value.filter(|zone| !zone.eq_ignore_ascii_case("local"));
-        return Ok(set(scope, "timezone", value));
+        return Ok(("timezone".to_string(), value));
     }
     if take(parser, "names") {
-        let value = values(parser)?;
-        return Ok(set(scope, "client_encoding", value));
+        return Ok(("client_encoding".to_string(), values(parser)?));
     }
     if take_all(parser, &["session", "authorization"]) || take(parser, "authorization") {
-        let value = values(parser)?;
-        return Ok(set(scope, "session_authorization", value));
+        return Ok(("session_authorization".to_string(), values(parser)?));
     }
     let setting = setting_name(parser)?;
     if setting == "role" && parser.peek_token_ref().token != Token::Eq && !next_is(parser, "to") {
-        let value = values(parser)?;
-        return Ok(set(scope, "role", value));
+        return Ok((setting, values(parser)?));
     }
     if !parser.consume_token(&Token::Eq) && !take(parser, "to") {
         return Err(unexpected(parser, "Expected: TO or ="));
     }
-    let value = values(parser)?;
-    Ok(set(scope, &setting, value))
+    Ok((setting, values(parser)?))
 }
 
 fn set(scope: SetScope, setting: &str, value: Option<String>) -> Statement {
@@ -164,16 +166,21 @@ pub(super) fn parse_show(parser: &mut Parser) -> Result<Statement, ReadError> {
 
 pub(super) fn parse_reset(parser: &mut Parser) -> Result<Statement, ReadError> {
     expect(parser, "reset")?;
+    Ok(Statement::Reset(resettable(parser)?))
+}
+
+/// What stands behind RESET: a name; None is ALL.
+pub(super) fn resettable(parser: &mut Parser) -> Result<Option<String>, ReadError> {
     if take(parser, "all") {
-        return Ok(Statement::Reset(None));
+        return Ok(None);
     }
     if take_all(parser, &["time", "zone"]) {
-        return Ok(Statement::Reset(Some("timezone".to_string())));
+        return Ok(Some("timezone".to_string()));
     }
     if take_all(parser, &["session", "authorization"]) {
-        return Ok(Statement::Reset(Some("session_authorization".to_string())));
+        return Ok(Some("session_authorization".to_string()));
     }
-    Ok(Statement::Reset(Some(setting_name(parser)?)))
+    Ok(Some(setting_name(parser)?))
 }
 
 pub(super) fn parse_discard(parser: &mut Parser) -> Result<Statement, ReadError> {

@@ -20,8 +20,9 @@ use crate::engine::Engine;
 use crate::error::PgError;
 use crate::plan::names::DATABASE;
 use crate::session::Session;
-use crate::session::settings::SETTINGS;
+use crate::session::settings::{SETTINGS, StartupSource};
 use crate::sqlstate;
+use crate::statement::alter_role;
 
 /// The one user until there are roles.
 pub const USER: &str = "tarn";
@@ -200,13 +201,14 @@ pub fn admit(startup: &Startup) -> Result<Admitted, PgError> {
     })
 }
 
-/// Applies the startup message's settings and greets the client.
+/// Applies the role's settings, then the startup message's, and greets the client.
 pub fn welcome(
     session: &mut Session,
     admitted: &Admitted,
     out: &mut BytesMut,
 ) -> Result<(), PgError> {
     let mut unknown_options = Vec::new();
+    alter_role::take_up(session);
     for (name, value) in &admitted.parameters {
         match name.as_str() {
             "user" | "database" | "replication" => {}
@@ -214,7 +216,7 @@ pub fn welcome(
             extension if extension.starts_with("_pq_.") => unknown_options.push(name.clone()),
             setting => session
                 .settings
-                .set_startup(setting, value)
+                .set_startup(setting, value, StartupSource::Client)
                 .map_err(|error| PgError {
                     fatal: true,
                     ..error
@@ -256,7 +258,7 @@ fn apply_options(session: &mut Session, options: &str) -> Result<(), PgError> {
         };
         session
             .settings
-            .set_startup(&name.replace('-', "_"), value)
+            .set_startup(&name.replace('-', "_"), value, StartupSource::Client)
             .map_err(|error| PgError {
                 fatal: true,
                 ..error

@@ -158,6 +158,11 @@ pub const PAGES: &[StatementPage] = &[
     page("SHOW", "SHOW { name | ALL }", "Shows settings."),
     page("RESET", "RESET { name | ALL }", "Puts settings back."),
     page(
+        "ALTER ROLE",
+        "ALTER { ROLE | USER } { role | CURRENT_USER | ALL } SET name { = | TO } { value | DEFAULT }\nALTER { ROLE | USER } { role | CURRENT_USER | ALL } RESET { name | ALL }",
+        "Sets what later sessions of a role begin with, for example how many threads its trainings may use: `ALTER ROLE tarn SET ml.max_threads = 4`. A role's own values go before those of ALL, and what a client asks for when it connects goes before both. `pg_db_role_setting` shows them.",
+    ),
+    page(
         "DISCARD",
         "DISCARD { ALL | PLANS | SEQUENCES | TEMP }",
         "Makes the session fresh.",

@@ -359,12 +359,16 @@ impl SystemSession for SessionView {
                     _ => "user",
                 }
                 .to_string(),
-                source: "default".to_string(),
+                source: published.settings.source(known.name).to_string(),
                 choices: match known.kind {
                     SettingKind::Word(words) => words.iter().map(ToString::to_string).collect(),
                     _ => Vec::new(),
                 },
-                reset_value: known.default.to_string(),
+                reset_value: published
+                    .settings
+                    .reset_value(known.name)
+                    .unwrap_or_default()
+                    .to_string(),
                 boot_value: known.default.to_string(),
             })
             .collect()

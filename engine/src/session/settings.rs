@@ -378,22 +378,51 @@ pub const SETTINGS: &[SettingSpec] = &[
     ),
 ];
 
+/// Who set a value that a session begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartupSource {
+    /// ALTER ROLE ALL
+    EveryRole,
+    /// ALTER ROLE of the session's role
+    Role,
+    /// The client, when it connected
+    Client,
+}
+
 /// The values of one session.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
     changed: BTreeMap<String, String>,
-    startup: BTreeMap<String, String>,
+    startup: BTreeMap<String, (String, StartupSource)>,
 }
 
 impl Settings {
     /// The current value; None for a name that nobody set or knows.
     pub fn get(&self, name: &str) -> Option<&str> {
         let name = name.to_ascii_lowercase();
-        self.changed
-            .get(&name)
-            .or_else(|| self.startup.get(&name))
-            .map(String::as_str)
-            .or_else(|| find(&name).map(|known| known.default))
+        let changed = self.changed.get(&name).map(String::as_str);
+        changed.or_else(|| self.reset_value(&name))
+    }
+
+    /// The value that RESET goes back to; the name is in lower case.
+    pub fn reset_value(&self, name: &str) -> Option<&str> {
+        match self.startup.get(name) {
+            Some((value, _)) => Some(value),
+            None => find(name).map(|known| known.default),
+        }
+    }
+
+    /// Where the current value comes from, in the words of `pg_settings`; the name is in lower case.
+    pub fn source(&self, name: &str) -> &'static str {
+        if self.changed.contains_key(name) {
+            return "session";
+        }
+        match self.startup.get(name) {
+            Some((_, StartupSource::EveryRole)) => "global",
+            Some((_, StartupSource::Role)) => "user",
+            Some((_, StartupSource::Client)) => "client",
+            None => "default",
+        }
     }
 
     /// The current value of a setting that the table has.
@@ -439,10 +468,15 @@ impl Settings {
     }
 
     /// Sets what RESET goes back to.
-    pub fn set_startup(&mut self, name: &str, value: &str) -> Result<(), PgError> {
+    pub fn set_startup(
+        &mut self,
+        name: &str,
+        value: &str,
+        source: StartupSource,
+    ) -> Result<(), PgError> {
         let name = name.to_ascii_lowercase();
         let stored = check(&name, value)?;
-        self.startup.insert(name, stored);
+        self.startup.insert(name, (stored, source));
         Ok(())
     }
 
@@ -619,7 +653,7 @@ fn time_zone(value: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Settings, milliseconds};
+    use super::{Settings, StartupSource, milliseconds};
 
     #[test]
     fn durations_take_postgres_units() {
@@ -684,9 +718,13 @@ mod tests {
     #[test]
     fn reset_goes_back_to_startup() {
         let mut settings = Settings::default();
-        settings.set_startup("application_name", "psql").unwrap();
+        settings
+            .set_startup("application_name", "psql", StartupSource::Client)
+            .unwrap();
         settings.set("application_name", "other").unwrap();
+        assert_eq!(settings.source("application_name"), "session");
         settings.reset("application_name").unwrap();
         assert_eq!(settings.get("application_name"), Some("psql"));
+        assert_eq!(settings.source("application_name"), "client");
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! A file per statement; the two `match`es here are the only dispatch.
 
+pub mod alter_role;
 pub mod alter_table;
 pub mod assignment;
 pub mod backup;
@@ -72,6 +73,7 @@ pub async fn execute(
         Statement::CreateModel(create) => {
             create_model::run(session, create, &parsed.text, parameters).await
         }
+        Statement::AlterRole(alter) => alter_role::run(session, alter),
         Statement::Set(set) => settings::set(session, set),
         Statement::Show(name) => settings::show(session, name.as_deref()),
         Statement::Reset(name) => settings::reset(session, name.as_deref()),

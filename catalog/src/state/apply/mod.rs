@@ -82,6 +82,10 @@ impl Change {
                 name,
             } => self.rename_relation(target, schema, name),
             Op::SetComment { target, comment } => self.set_comment(target, comment.clone()),
+            Op::SetRoleSetting { role, name, value } => {
+                self.set_role_setting(role, name, value.as_ref());
+                Ok(())
+            }
             Op::SetTableOptions { target, options } => self.set_table_options(target, options),
             Op::CreateModel { model } => self.create_model(model),
             Op::AddModelVersion {
@@ -135,6 +139,19 @@ impl Change {
                 Ok(())
             }),
         }
+    }
+
+    fn set_role_setting(&mut self, role: &str, name: &str, value: Option<&String>) {
+        let own = self
+            .state
+            .role_settings
+            .entry(role.to_string())
+            .or_default();
+        match value {
+            Some(value) => own.insert(name.to_string(), value.clone()),
+            None => own.remove(name),
+        };
+        self.state.role_settings.retain(|_, own| !own.is_empty());
     }
 
     /// Gives an OID to a new object. Proposers choose them, so the same OID twice is a lost race.

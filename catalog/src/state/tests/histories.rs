@@ -38,7 +38,7 @@ impl Session<'_> {
 
     fn op(&mut self, index: u32) -> Op {
         let oid = self.seen.next_oid + index;
-        match self.random.below(20) {
+        match self.random.below(21) {
             0 => Op::CreateSchema {
                 schema: schema(oid, self.name(&SCHEMAS)),
             },
@@ -76,6 +76,11 @@ impl Session<'_> {
             16 => self.drop_or_rename_model(),
             17 => self.move_sequence(),
             18 => self.begin_intent(oid),
+            19 => Op::SetRoleSetting {
+                role: self.name(&["", "tarn"]).to_string(),
+                name: self.name(&NAMES).to_string(),
+                value: self.comment(),
+            },
             _ => self.end_intent(),
         }
     }
@@ -337,6 +342,11 @@ fn check_effect(before: &State, op: &Op, after: &State) {
         | Op::DropModel { .. }
         | Op::RenameModel { .. }
         | Op::SetAlias { .. } => check_model_effect(op, after),
+        Op::SetRoleSetting { role, name, value } => {
+            let own = after.role_settings.get(role);
+            assert_eq!(own.and_then(|own| own.get(name)), value.as_ref());
+            assert!(after.role_settings.values().all(|own| !own.is_empty()));
+        }
         Op::SetComment { target, comment } => check_comment(target, comment.as_ref(), after),
         Op::CreateSchema { schema } => assert_eq!(**after.schema(&schema.name).unwrap(), *schema),
         Op::DropSchema { name, .. } => {

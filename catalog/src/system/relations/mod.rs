@@ -140,6 +140,7 @@ static FILLERS: LazyLock<Vec<Filler>> = LazyLock::new(|| {
         pg_roles::ROLES,
         pg_roles::AUTHID,
         pg_roles::USER,
+        pg_roles::SETTINGS,
         pg_sequence::FILLER,
         pg_sequence::SEQUENCES,
         pg_settings::FILLER,

@@ -1,4 +1,5 @@
-//! `pg_roles`, `pg_authid`, `pg_user`: who can connect? No password leaves the server here.
+//! `pg_roles`, `pg_authid`, `pg_user`, `pg_db_role_setting`: who can connect, and what do sessions begin with? No
+//! password leaves the server here.
 
 use super::{Contents, Filler};
 use crate::system::oids::DATABASE_OWNER_ROLE;
@@ -7,6 +8,7 @@ use crate::system::rows::{Rows, Value};
 pub(super) const ROLES: Filler = Filler::new("pg_roles", roles);
 pub(super) const AUTHID: Filler = Filler::new("pg_authid", authid);
 pub(super) const USER: Filler = Filler::new("pg_user", users);
+pub(super) const SETTINGS: Filler = Filler::new("pg_db_role_setting", settings);
 
 fn described(contents: &Contents) -> Vec<Vec<(&'static str, Value)>> {
     let predefined = vec![
@@ -39,8 +41,11 @@ fn described(contents: &Contents) -> Vec<Vec<(&'static str, Value)>> {
 }
 
 fn roles(contents: &Contents, rows: &mut Rows) {
-    for role in described(contents) {
-        rows.add_all(role.into_iter().chain([("rolpassword", "********".into())]));
+    let own = contents.snapshot.roles.iter();
+    let configs = own.map(|role| config(&role.settings)).chain([Value::Null]);
+    for (role, config) in described(contents).into_iter().zip(configs) {
+        let more = [("rolpassword", "********".into()), ("rolconfig", config)];
+        rows.add_all(role.into_iter().chain(more));
     }
 }
 
@@ -60,6 +65,25 @@ fn users(contents: &Contents, rows: &mut Rows) {
             ("userepl", role.superuser.into()),
             ("usebypassrls", role.superuser.into()),
             ("passwd", "********".into()),
+            ("useconfig", config(&role.settings)),
         ]);
     }
+}
+
+fn settings(contents: &Contents, rows: &mut Rows) {
+    let roles = contents.snapshot.roles.iter();
+    let every = (0, &contents.snapshot.settings);
+    let all = roles.map(|role| (role.oid, &role.settings)).chain([every]);
+    for (role, settings) in all.filter(|(_, settings)| !settings.is_empty()) {
+        rows.add([
+            ("setdatabase", 0.into()),
+            ("setrole", role.into()),
+            ("setconfig", config(settings)),
+        ]);
+    }
+}
+
+/// NULL when there are none.
+fn config(settings: &[String]) -> Value {
+    (!settings.is_empty()).then(|| settings.to_vec()).into()
 }

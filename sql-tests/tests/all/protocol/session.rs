@@ -72,6 +72,35 @@ fn startup_parameters_are_settings() {
 }
 
 #[test]
+fn a_role_says_what_its_sessions_begin_with_unless_the_client_does() {
+    let (server, mut client) = open();
+    // PostgreSQL keeps these for all databases, so that other tests would see them.
+    if server.is_oracle() {
+        return;
+    }
+    client
+        .run("ALTER ROLE ALL SET ml.max_threads = 5; ALTER ROLE ALL SET statement_timeout = '9s'");
+    client
+        .run("ALTER ROLE tarn SET ml.max_threads = 3; ALTER ROLE tarn SET DateStyle = 'ISO, DMY'");
+    let shown = |client: &mut Client, name: &str| client.run(&format!("SHOW {name}")).value();
+    assert_eq!(shown(&mut client, "ml.max_threads"), "0");
+    let mut later = server.connect();
+    assert_eq!(later.parameters["DateStyle"], "ISO, DMY");
+    assert_eq!(shown(&mut later, "ml.max_threads"), "3");
+    assert_eq!(shown(&mut later, "statement_timeout"), "9s");
+    later.run("SET ml.max_threads = 1; RESET ml.max_threads");
+    assert_eq!(shown(&mut later, "ml.max_threads"), "3");
+    let asked = [
+        ("user", "tarn"),
+        ("database", "tarn"),
+        ("options", "-c ml.max_threads=2"),
+    ];
+    let mut own = Client::connect(server.postgres, &asked).unwrap();
+    assert_eq!(shown(&mut own, "ml.max_threads"), "2");
+    assert_eq!(shown(&mut own, "statement_timeout"), "9s");
+}
+
+#[test]
 fn who_may_not_connect_is_told_why() {
     let (server, _client) = open();
     let refused = |parameters: &[(&str, &str)]| {
