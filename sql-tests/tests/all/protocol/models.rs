@@ -207,6 +207,35 @@ fn of_two_replacements_at_once_one_wins() {
 }
 
 #[test]
+fn a_model_with_groups_sees_larger_batches_whose_rows_keep_their_order() {
+    let server = Server::start_with(&["--threads", "1"]);
+    if server.is_oracle() {
+        return;
+    }
+    let mut client = server.connect();
+    client.run("CREATE TABLE rows AS SELECT g % 3 AS k, g % 50 AS a, g % 7 AS y FROM generate_series(1, 300) AS s(g)");
+    client.run("CREATE MODEL one TARGET y AS linear TABLE rows");
+    client.run("CREATE MODEL many TARGET y PARTITION BY (k) AS linear TABLE rows");
+    let scored = |model: &str| {
+        format!(
+            "SELECT i, predict('{model}', k => i % 3, a => i % 50) FROM generate_series(1, 30000) AS s(i)"
+        )
+    };
+    let wide = "CoalesceBatchesExec: target_batch_size=8192";
+    let mut told = |model: &str| {
+        let plan = client.run(&format!("EXPLAIN {}", scored(model)));
+        plan.table().concat().concat().contains(wide)
+    };
+    assert!(told("many"));
+    assert!(!told("one"));
+    let rows = client.run(&scored("many")).table();
+    assert_eq!(rows.len(), 30_000);
+    for (place, row) in rows.iter().enumerate() {
+        assert_eq!(row[0], (place + 1).to_string());
+    }
+}
+
+#[test]
 fn the_type_of_a_prediction_is_known_before_it_is_made() {
     let Some((_server, mut client)) = open() else {
         return;

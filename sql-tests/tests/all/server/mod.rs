@@ -3,5 +3,6 @@
 mod backup;
 mod crash;
 mod earlier_data;
+mod model_bytes;
 mod operation;
 mod quickstart;
