@@ -5,6 +5,7 @@
 //! resolved in one pass over the AST ([`bind_calls`]).
 
 pub mod array_syntax;
+pub mod batch_rows;
 pub mod bind_calls;
 pub mod bind_values;
 pub mod casts;

@@ -12,9 +12,11 @@ use datafusion::error::Result;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
 use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, Partitioning};
 
+use super::batch_rows::BatchRowsExec;
 use super::training_exec::TrainingExec;
 
 /// Makes one phase of two where a training function is among the aggregates.
@@ -25,7 +27,7 @@ impl PhysicalOptimizerRule for OnePassTraining {
     fn optimize(
         &self,
         plan: Arc<dyn ExecutionPlan>,
-        _config: &ConfigOptions,
+        config: &ConfigOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         plan.transform_up(|node| {
             let node = match in_one_phase(&node)? {
@@ -33,6 +35,7 @@ impl PhysicalOptimizerRule for OnePassTraining {
                 None => node,
             };
             if gives_models(&node) {
+                let node = over_whole_batches(node, config.execution.batch_size.get())?;
                 let told: Arc<dyn ExecutionPlan> = Arc::new(TrainingExec::new(node));
                 return Ok(Transformed::yes(told));
             }
@@ -57,6 +60,23 @@ fn gives_models(node: &Arc<dyn ExecutionPlan>) -> bool {
     };
     let is_first = *aggregation.mode() == AggregateMode::Partial;
     !is_first && TrainingExec::trained_by(aggregation).next().is_some()
+}
+
+/// Keeps the batches below an aggregation with groups as large as they are elsewhere; its own are smaller.
+fn over_whole_batches(node: Arc<dyn ExecutionPlan>, rows: usize) -> Result<Arc<dyn ExecutionPlan>> {
+    let has_groups = node
+        .downcast_ref::<AggregateExec>()
+        .is_some_and(|aggregation| !aggregation.group_expr().is_empty());
+    let children = node.children();
+    let [input] = children.as_slice() else {
+        return Ok(node);
+    };
+    if !has_groups {
+        return Ok(node);
+    }
+    let whole: Arc<dyn ExecutionPlan> = Arc::new(BatchRowsExec::new(Arc::clone(input), rows));
+    let anew = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
+    Arc::clone(&node).replace_children(vec![whole], anew)
 }
 
 fn in_one_phase(node: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan>>> {

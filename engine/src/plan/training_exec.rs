@@ -12,7 +12,12 @@ use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use tarn_udfs::aggregate::train::Train;
 
-/// Stands above an aggregation that trains, and tells about it. Rows pass through.
+use super::batch_rows::with_batch_rows;
+
+/// Groups whose rows come back from spill files together. Fits of so many run side by side; their rows must fit in memory.
+const GROUPS_TOGETHER: usize = 16;
+
+/// Stands above an aggregation that trains, tells about it and runs it in batches of few groups. Rows pass through.
 #[derive(Debug)]
 pub struct TrainingExec {
     input: Arc<dyn ExecutionPlan>,
@@ -105,6 +110,7 @@ impl ExecutionPlan for TrainingExec {
         partition: usize,
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
-        self.input.execute(partition, context)
+        self.input
+            .execute(partition, with_batch_rows(&context, GROUPS_TOGETHER))
     }
 }
