@@ -26,6 +26,7 @@ pub mod provider;
 pub mod series;
 pub mod set_functions;
 pub mod single_row;
+pub mod subquery_values;
 pub mod syntax;
 pub mod text_operators;
 pub mod text_syntax;
@@ -221,7 +222,8 @@ impl<'a> Planner<'a> {
         if is_catalog_query {
             return Ok(query_rewrite::rewrite_plan(plan, self.state)?);
         }
-        let plan = single_row::aggregate_subqueries(lateral_unnest::rewrite(plan)?)?;
+        let plan = subquery_values::as_counts(lateral_unnest::rewrite(plan)?)?;
+        let plan = single_row::aggregate_subqueries(plan)?;
         literals::read_texts(plan, &self.format)
     }
 
