@@ -8,9 +8,9 @@ use std::ops::ControlFlow;
 use tarn_catalog::syntax_walk::{Node, try_walk_mut, walk_mut};
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Select,
-    SelectItem, SetExpr, TableAlias, TableAliasColumnDef, TableFactor, UnaryOperator, Value,
-    ValueWithSpan, VisitorMut,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Query,
+    Select, SelectItem, SetExpr, TableAlias, TableAliasColumnDef, TableFactor, UnaryOperator,
+    Value, ValueWithSpan, VisitorMut,
 };
 use tarn_catalog::system::query_rewrite::column_name;
 
@@ -96,22 +96,28 @@ pub fn is_set_returning(name: &ObjectName) -> bool {
 
 /// Turns calls in an expression of a SELECT list into `unnest(twin(…))`; says whether there were any.
 fn unnest_calls(expr: &mut Expr) -> bool {
+    #[derive(Default)]
     struct Calls {
         found: bool,
+        /// Subqueries around the node; their own SELECT lists are visited on their own.
+        depth: usize,
     }
     impl VisitorMut for Calls {
         type Break = ();
 
-        fn pre_visit_query(
-            &mut self,
-            _query: &mut datafusion::sql::sqlparser::ast::Query,
-        ) -> ControlFlow<()> {
-            // A subquery's own SELECT lists are visited on their own.
-            ControlFlow::Break(())
+        fn pre_visit_query(&mut self, _query: &mut Query) -> ControlFlow<()> {
+            self.depth += 1;
+            ControlFlow::Continue(())
+        }
+
+        fn post_visit_query(&mut self, _query: &mut Query) -> ControlFlow<()> {
+            self.depth -= 1;
+            ControlFlow::Continue(())
         }
 
         fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-            if let Expr::Function(function) = expr
+            if self.depth == 0
+                && let Expr::Function(function) = expr
                 && let Some(list) = list_call(function)
             {
                 *expr = call("unnest", vec![list]);
@@ -120,7 +126,7 @@ fn unnest_calls(expr: &mut Expr) -> bool {
             ControlFlow::Continue(())
         }
     }
-    let mut calls = Calls { found: false };
+    let mut calls = Calls::default();
     let _ = walk_mut(expr, &mut calls);
     calls.found
 }
