@@ -1,5 +1,7 @@
 //! What numbers does a fit see? Columns of features, labels, weights and row keys, and views of them by row index.
 
+use std::sync::Arc;
+
 use crate::error::DataError;
 
 /// The code of a missing category, or of one that the dictionary does not know.
@@ -84,6 +86,60 @@ impl Matrix {
     }
 }
 
+/// Puts columns in another order of rows; each column's old memory takes the next one's values.
+#[derive(Debug)]
+pub struct RowOrder<'a> {
+    order: &'a [u32],
+    identity: bool,
+    numbers: Vec<f32>,
+    codes: Vec<u32>,
+}
+
+impl<'a> RowOrder<'a> {
+    /// An order of all of so many rows: row `at` of the result is row `order[at]`.
+    ///
+    /// # Errors
+    /// [`DataError::RowOutOfRange`] for an entry past the rows.
+    pub fn new(order: &'a [u32]) -> Result<Self, DataError> {
+        let rows = order.len();
+        if let Some(&row) = order.iter().find(|&&row| row as usize >= rows) {
+            return Err(DataError::RowOutOfRange { row, rows });
+        }
+        Ok(Self {
+            order,
+            identity: order.iter().zip(0..).all(|(&row, at)| row == at),
+            numbers: Vec::new(),
+            codes: Vec::new(),
+        })
+    }
+
+    /// Puts a column in order.
+    ///
+    /// # Errors
+    /// [`DataError::Ragged`] unless it has as many rows as the order.
+    pub fn apply(&mut self, column: &mut Column) -> Result<(), DataError> {
+        check_length(
+            || "a column to put in order".to_owned(),
+            column.len(),
+            self.order.len(),
+        )?;
+        if self.identity {
+            return Ok(());
+        }
+        match column {
+            Column::Numeric(values) => put_in_order(values, self.order, &mut self.numbers),
+            Column::Categorical { codes, .. } => put_in_order(codes, self.order, &mut self.codes),
+        }
+        Ok(())
+    }
+}
+
+fn put_in_order<T: Copy>(values: &mut Vec<T>, order: &[u32], spare: &mut Vec<T>) {
+    spare.clear();
+    spare.extend(order.iter().map(|&row| values[row as usize]));
+    std::mem::swap(values, spare);
+}
+
 /// What the label means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Task {
@@ -99,7 +155,7 @@ pub enum Task {
 /// The rows that fits share: features, labels, weights and content hashes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dataset {
-    features: Matrix,
+    features: Arc<Matrix>,
     labels: Vec<f64>,
     weights: Option<Vec<f32>>,
     row_keys: Vec<u64>,
@@ -115,12 +171,13 @@ impl Dataset {
     /// # Errors
     /// [`DataError`] when lengths differ, a label can't be learned or a weight is negative or not finite.
     pub fn new(
-        features: Matrix,
+        features: impl Into<Arc<Matrix>>,
         labels: Vec<f64>,
         weights: Option<Vec<f32>>,
         row_keys: Vec<u64>,
         task: Task,
     ) -> Result<Self, DataError> {
+        let features = features.into();
         let rows = features.rows();
         check_length(|| "the label".to_owned(), labels.len(), rows)?;
         check_length(|| "the row key".to_owned(), row_keys.len(), rows)?;
@@ -140,6 +197,11 @@ impl Dataset {
             row_keys,
             task,
         })
+    }
+
+    /// Feature columns, to be shared with other labels.
+    pub fn shared_features(&self) -> Arc<Matrix> {
+        Arc::clone(&self.features)
     }
 
     /// Feature columns.
@@ -314,6 +376,40 @@ mod tests {
                 Err(DataError::LabelNotClass { .. })
             ));
         }
+    }
+
+    #[test]
+    fn rows_are_put_in_order() {
+        let levels = |codes: Vec<u32>| Column::Categorical { codes, levels: 9 };
+        let mut columns = [
+            Column::Numeric(vec![0.5, 1.5, 2.5]),
+            levels(vec![3, 4, 5]),
+            Column::Numeric(vec![7.0, 8.0, 9.0]),
+        ];
+        let before = columns.clone();
+        let apply = |order: &[u32], columns: &mut [Column]| {
+            let mut order = RowOrder::new(order)?;
+            columns
+                .iter_mut()
+                .try_for_each(|column| order.apply(column))
+        };
+        apply(&[0, 1, 2], &mut columns).unwrap();
+        assert_eq!(columns, before);
+        apply(&[2, 0, 1], &mut columns).unwrap();
+        let expected = [
+            Column::Numeric(vec![2.5, 0.5, 1.5]),
+            levels(vec![5, 3, 4]),
+            Column::Numeric(vec![9.0, 7.0, 8.0]),
+        ];
+        assert_eq!(columns, expected);
+        assert!(matches!(
+            apply(&[0, 1], &mut columns),
+            Err(DataError::Ragged { .. })
+        ));
+        assert!(matches!(
+            RowOrder::new(&[0, 1, 3]),
+            Err(DataError::RowOutOfRange { row: 3, rows: 3 })
+        ));
     }
 
     #[test]

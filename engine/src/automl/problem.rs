@@ -70,7 +70,7 @@ impl Problem {
             .iter()
             .map(|label| label.max(-0.999_999).ln_1p())
             .collect();
-        let features = self.data.features().clone();
+        let features = self.data.shared_features();
         let keys = self.data.row_keys().to_vec();
         let data = Dataset::new(features, labels, None, keys, matrix::Task::Regression);
         self.log_data = Some(Arc::new(data.map_err(tarn_gpu::error::GpuError::from)?));

@@ -16,6 +16,8 @@ use crate::instructions::{Instructions, per_instruction_set};
 
 /// Rows that are evaluated in one go.
 pub(crate) const ABREAST: usize = 128;
+/// Rows of a last word that spare the other half's work.
+const HALF: usize = ABREAST / 2;
 /// Rows that stay in the cache while all trees pass over them.
 pub(crate) const TILE: usize = 512;
 /// Rows below which a walk is faster: a call evaluates [`ABREAST`] rows at least.
@@ -309,14 +311,8 @@ impl RankedTile {
             let steps = &ranked.steps[begin.steps..end.steps];
             let values = &ranked.values[begin.values..end.values];
             let chosen = &mut self.chosen[..words];
-            choose(
-                set,
-                steps,
-                ranked.leaves,
-                &self.ranks,
-                &mut self.slots,
-                chosen,
-            );
+            let tree = (steps, ranked.leaves);
+            choose(set, tree, &self.ranks, &mut self.slots, rows, chosen);
             let scores = &mut self.scores[output * TILE..output * TILE + words * ABREAST];
             add_values(set, values, chosen, scores);
             begin = end;
@@ -329,13 +325,13 @@ impl RankedTile {
     }
 }
 
-/// Leaf numbers that a tree chooses for each word of rows.
+/// Leaf numbers that a tree, its steps and most leaves, chooses for each word of `rows` rows.
 #[inline(always)]
 fn choose_body(
-    steps: &[Step],
-    leaves: usize,
+    (steps, leaves): (&[Step], usize),
     ranks: &[Bytes],
     slots: &mut [Bytes],
+    rows: usize,
     chosen: &mut [Bytes],
 ) {
     let Some(last) = steps.len().checked_sub(1) else {
@@ -344,31 +340,49 @@ fn choose_body(
     };
     assert!(slots.len() > leaves + last && chosen.len() <= WORDS);
     for (word, chosen) in chosen.iter_mut().enumerate() {
-        for (position, step) in steps.iter().enumerate() {
-            // SAFETY: `Ranked::push` numbers inputs below the number of cuts and slots below that of the step, which the
-            // line above checks for the last; a tile has all words of every input.
-            let (rank, left, right, target) = unsafe {
-                (
-                    ranks.get_unchecked(step.words as usize + word).0,
-                    slots.get_unchecked(usize::from(step.left)).0,
-                    slots.get_unchecked(usize::from(step.right)).0,
-                    slots.get_unchecked_mut(leaves + position),
-                )
-            };
-            let cut = step.rank;
-            let mut chosen = [0; ABREAST];
-            for lane in 0..ABREAST {
-                let above = 0u8.wrapping_sub(u8::from(rank[lane] > cut));
-                chosen[lane] = (left[lane] & !above) | (right[lane] & above);
-            }
-            target.0 = chosen;
+        let lanes = if rows.saturating_sub(word * ABREAST) <= HALF {
+            choose_word::<HALF>((steps, leaves), &ranks[word..], slots);
+            // What an earlier tree left in the other half need not be a leaf of this one.
+            *chosen = Bytes([0; ABREAST]);
+            HALF
+        } else {
+            choose_word::<ABREAST>((steps, leaves), &ranks[word..], slots);
+            ABREAST
+        };
+        chosen.0[..lanes].copy_from_slice(&slots[leaves + last].0[..lanes]);
+    }
+}
+
+/// Chooses for the first `LANES` rows of the word in front.
+#[inline(always)]
+fn choose_word<const LANES: usize>(
+    (steps, leaves): (&[Step], usize),
+    ranks: &[Bytes],
+    slots: &mut [Bytes],
+) {
+    for (position, step) in steps.iter().enumerate() {
+        // SAFETY: `Ranked::push` numbers inputs below the number of cuts and slots below that of the step, which
+        // `choose_body` checks for the last; a tile has all words of every input.
+        let (rank, left, right, target) = unsafe {
+            (
+                ranks.get_unchecked(step.words as usize).0,
+                slots.get_unchecked(usize::from(step.left)).0,
+                slots.get_unchecked(usize::from(step.right)).0,
+                slots.get_unchecked_mut(leaves + position),
+            )
+        };
+        let cut = step.rank;
+        let mut chosen = [0; LANES];
+        for lane in 0..LANES {
+            let above = 0u8.wrapping_sub(u8::from(rank[lane] > cut));
+            chosen[lane] = (left[lane] & !above) | (right[lane] & above);
         }
-        *chosen = slots[leaves + last];
+        target.0[..LANES].copy_from_slice(&chosen);
     }
 }
 
 per_instruction_set! {
-    fn choose(steps: &[Step], leaves: usize, ranks: &[Bytes], slots: &mut [Bytes], chosen: &mut [Bytes]) = choose_body
+    fn choose(tree: (&[Step], usize), ranks: &[Bytes], slots: &mut [Bytes], rows: usize, chosen: &mut [Bytes]) = choose_body
 }
 
 /// Adds the values of the chosen leaves to the scores.

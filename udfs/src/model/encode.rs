@@ -7,7 +7,8 @@ use arrow::datatypes::{
     TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
     TimestampSecondType,
 };
-use tarn_gpu::matrix::{Column, MISSING_LEVEL};
+use tarn_gpu::error::DataError;
+use tarn_gpu::matrix::{Column, MISSING_LEVEL, RowOrder};
 
 use super::features::{Affine, Dictionary, FeatureColumn, FeatureRole, FeatureSet, SourceFamily};
 use super::sql_type::sql_type_name;
@@ -22,6 +23,29 @@ impl FeatureSet {
         let mut columns = Vec::with_capacity(self.width());
         for (feature, array) in self.columns.iter().zip(arrays) {
             feature.encode(array, &mut columns)?;
+        }
+        Ok(columns)
+    }
+}
+
+impl FeatureSet {
+    /// As [`FeatureSet::encode`], with the rows put in another order, a column while it is at hand.
+    ///
+    /// # Errors
+    /// As [`FeatureSet::encode`], and when the order has another number of rows.
+    pub fn encode_in_order(
+        &self,
+        arrays: &[ArrayRef],
+        order: &mut RowOrder<'_>,
+    ) -> Result<Vec<Column>, ModelError> {
+        let mut columns = Vec::with_capacity(self.width());
+        for (feature, array) in self.columns.iter().zip(arrays) {
+            let first = columns.len();
+            feature.encode(array, &mut columns)?;
+            for column in &mut columns[first..] {
+                let ragged = |error: DataError| ModelError::Learner(error.to_string());
+                order.apply(column).map_err(ragged)?;
+            }
         }
         Ok(columns)
     }

@@ -8,7 +8,7 @@ use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, Int64Type};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
-use super::bytes::{Reader, Writer};
+use super::bytes::{Reader, Writer, hash_bytes, mix};
 use super::encode::{micros_of, numbers_of, visit_text};
 use super::features::SourceFamily;
 use super::label::read_data_type;
@@ -120,13 +120,24 @@ impl GroupKeys {
     pub fn read(&self, row: usize, key: &mut Vec<u8>) {
         key.clear();
         for part in &self.parts {
-            key.extend_from_slice(part.of(row));
+            part.read(row, key);
         }
+    }
+
+    /// Whether two rows have the same key.
+    pub(super) fn equal(&self, a: usize, b: usize) -> bool {
+        self.parts.iter().all(|part| part.equal(a, b))
+    }
+
+    /// A hash of a row's key.
+    pub(super) fn hash(&self, row: usize) -> u64 {
+        let parts = self.parts.iter();
+        parts.fold(0, |seed, part| part.hash(seed, row))
     }
 
     /// The keys as an array.
     pub fn to_array(&self) -> BinaryArray {
-        let bytes = self.parts.iter().map(|part| part.bytes.len()).sum();
+        let bytes = self.parts.iter().map(ColumnKeys::bytes).sum();
         let mut array = BinaryBuilder::with_capacity(self.rows, bytes);
         let mut key = Vec::new();
         for row in 0..self.rows {
@@ -139,30 +150,69 @@ impl GroupKeys {
 
 /// What one column adds to the keys, row after row.
 #[derive(Debug)]
-struct ColumnKeys {
-    bytes: Vec<u8>,
-    ends: Vec<usize>,
+enum ColumnKeys {
+    /// Any values.
+    Bytes { bytes: Vec<u8>, ends: Vec<usize> },
+    /// Integers without NULL, the usual key: they are written as bytes only when somebody reads them.
+    Integers(Vec<i64>),
 }
 
 impl ColumnKeys {
     fn with_capacity(rows: usize) -> Self {
-        Self {
-            bytes: Vec::with_capacity(rows * 9),
+        Self::Bytes {
+            bytes: Vec::with_capacity(rows * INTEGER_BYTES),
             ends: Vec::with_capacity(rows),
         }
     }
 
-    /// Takes the next row's part.
+    /// Takes the next row's part as bytes.
     fn push(&mut self, put: impl FnOnce(&mut Vec<u8>)) {
-        put(&mut self.bytes);
-        self.ends.push(self.bytes.len());
+        if let Self::Bytes { bytes, ends } = self {
+            put(bytes);
+            ends.push(bytes.len());
+        }
     }
 
-    fn of(&self, row: usize) -> &[u8] {
-        let start = if row == 0 { 0 } else { self.ends[row - 1] };
-        &self.bytes[start..self.ends[row]]
+    /// Length of all parts as bytes.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Bytes { bytes, .. } => bytes.len(),
+            Self::Integers(integers) => INTEGER_BYTES * integers.len(),
+        }
+    }
+
+    /// Appends a row's part.
+    fn read(&self, row: usize, key: &mut Vec<u8>) {
+        match self {
+            Self::Bytes { bytes, ends } => key.extend_from_slice(part(bytes, ends, row)),
+            Self::Integers(integers) => put_integer(key, TAG_INTEGER, integers[row]),
+        }
+    }
+
+    #[inline]
+    fn equal(&self, a: usize, b: usize) -> bool {
+        match self {
+            Self::Bytes { bytes, ends } => part(bytes, ends, a) == part(bytes, ends, b),
+            Self::Integers(integers) => integers[a] == integers[b],
+        }
+    }
+
+    #[inline]
+    fn hash(&self, seed: u64, row: usize) -> u64 {
+        match self {
+            Self::Bytes { bytes, ends } => hash_bytes(seed, part(bytes, ends, row)),
+            Self::Integers(integers) => mix(seed ^ integers[row] as u64),
+        }
     }
 }
+
+fn part<'a>(bytes: &'a [u8], ends: &[usize], row: usize) -> &'a [u8] {
+    let start = if row == 0 { 0 } else { ends[row - 1] };
+    &bytes[start..ends[row]]
+}
+
+/// A tag and eight bytes.
+const INTEGER_BYTES: usize = 9;
 
 const TAG_NULL: u8 = 0;
 const TAG_INTEGER: u8 = 1;
@@ -271,7 +321,12 @@ fn append_numbers(
     };
     let wide =
         cast_with_options(&narrow, &DataType::Int64, &CastOptions::default()).map_err(damaged)?;
-    for (row, integer) in wide.as_primitive::<Int64Type>().iter().enumerate() {
+    let wide = wide.as_primitive::<Int64Type>();
+    if wide.null_count() == 0 {
+        *keys = ColumnKeys::Integers(wide.values().to_vec());
+        return Ok(());
+    }
+    for (row, integer) in wide.iter().enumerate() {
         keys.push(|key| match integer {
             None => key.push(null_tag(row)),
             Some(integer) => put_integer(key, TAG_INTEGER, integer),

@@ -1,16 +1,16 @@
 //! What does a model answer for a batch of rows? The one scorer behind predict, predict_proba, predict_struct and HTTP.
 
-use std::collections::HashMap;
-use std::hash::BuildHasherDefault;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
-use tarn_gpu::matrix::{Column, Matrix};
+use tarn_gpu::error::DataError;
+use tarn_gpu::matrix::{Column, Matrix, RowOrder};
 
 use super::artefact::{Artefact, ReadAt};
 use super::cache::ModelCache;
-use super::features::TextHasher;
+use super::distinct_keys::DistinctKeys;
 use super::group_key::group_keys;
 use super::label::{Label, Task};
 use super::signature::Signature;
@@ -18,13 +18,14 @@ use super::trained::TrainedModel;
 use crate::error::ModelError;
 
 /// Which model of the file answered a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Level {
     /// The group's own model, perhaps blended with the parent.
     Group,
     /// The parent, because the group has no model of its own.
     Parent,
     /// The only model of a file without groups.
+    #[default]
     Model,
 }
 
@@ -197,89 +198,106 @@ impl LoadedModel {
     pub fn score(&self, arrays: &[ArrayRef], rows: usize) -> Result<Scores, ModelError> {
         let shared = self.artefact.shared();
         let (key_arrays, feature_arrays) = arrays.split_at(shared.keys.len().min(arrays.len()));
-        let mut columns = shared.features.encode(feature_arrays)?;
-        if shared.keys.is_empty() {
-            let matrix = matrix(columns, rows)?;
-            let values = self.parent.score(&matrix, &shared.label)?;
-            let outputs = shared.label.outputs();
-            return Ok(Scores {
-                outputs,
-                values,
-                levels: vec![Level::Model; rows],
-            });
+        if !shared.keys.is_empty() {
+            return self.score_groups(key_arrays, feature_arrays, rows);
         }
-        let key_of = |name: &str| shared.keys.iter().position(|key| key.name == name);
-        let key_columns = shared.key_features.columns.iter();
-        let used: Vec<ArrayRef> = key_columns
-            .filter_map(|column| key_of(&column.name).map(|key| Arc::clone(&key_arrays[key])))
-            .collect();
-        columns.extend(shared.key_features.encode(&used)?);
-        self.score_groups(key_arrays, &matrix(columns, rows)?, rows)
+        let matrix = matrix(shared.features.encode(feature_arrays)?, rows)?;
+        let values = self.parent.score(&matrix, &shared.label)?;
+        Ok(Scores {
+            outputs: shared.label.outputs(),
+            values,
+            levels: vec![Level::Model; rows],
+        })
     }
 
     fn score_groups(
         &self,
         key_arrays: &[ArrayRef],
-        features: &Matrix,
+        feature_arrays: &[ArrayRef],
         rows: usize,
     ) -> Result<Scores, ModelError> {
-        let shared = self.artefact.shared();
-        let outputs = shared.label.outputs();
+        let outputs = self.label().outputs();
+        let GroupOrder { order, runs } = self.group_order(key_arrays, rows)?;
+        let features = self.features_in_order(key_arrays, feature_arrays, &order)?;
+        let places: Vec<u32> = (0..rows as u32).collect();
         let mut values = vec![0.0; rows * outputs];
-        let mut levels = vec![Level::Parent; rows];
         let mut parent_share = vec![1.0; rows];
-        for (group, members) in self.rows_by_group(key_arrays, rows)? {
+        let mut levels = vec![Level::Parent; rows];
+        for (group, run) in runs {
             let Some(entry) = self.artefact.entry(group) else {
                 continue;
             };
             let model = self.group_model(group)?;
-            let scores = model.score_rows(features, &members, &shared.label)?;
-            for (&row, scores) in members.iter().zip(scores.chunks_exact(outputs)) {
-                let row = row as usize;
-                levels[row] = Level::Group;
-                parent_share[row] = 1.0 - entry.own_weight;
-                for (value, score) in values[row * outputs..].iter_mut().zip(scores) {
-                    *value = entry.own_weight * score;
-                }
+            let scores = model.score_rows(&features, &places[run.clone()], self.label())?;
+            let own = &mut values[run.start * outputs..run.end * outputs];
+            for (value, score) in own.iter_mut().zip(scores) {
+                *value = entry.own_weight * score;
             }
+            parent_share[run.clone()].fill(1.0 - entry.own_weight);
+            levels[run].fill(Level::Group);
         }
-        self.add_parent(features, &parent_share, &mut values)?;
+        self.add_parent(&features, &parent_share, &mut values)?;
         Ok(Scores {
             outputs,
-            values,
-            levels,
+            values: put_back(&values, &order, outputs),
+            levels: put_back(&levels, &order, 1),
         })
     }
 
-    /// The groups of these rows that have models of their own, with their rows in order.
-    fn rows_by_group(
+    /// The features, the rows of a group side by side: each column is gone through once, instead of once for each group.
+    fn features_in_order(
         &self,
         key_arrays: &[ArrayRef],
-        rows: usize,
-    ) -> Result<Vec<(usize, Vec<u32>)>, ModelError> {
+        feature_arrays: &[ArrayRef],
+        order: &[u32],
+    ) -> Result<Matrix, ModelError> {
+        let shared = self.artefact.shared();
+        let key_of = |name: &str| shared.keys.iter().position(|key| key.name == name);
+        let key_columns = shared.key_features.columns.iter();
+        let used: Vec<ArrayRef> = key_columns
+            .filter_map(|column| key_of(&column.name).map(|key| Arc::clone(&key_arrays[key])))
+            .collect();
+        let mut row_order = RowOrder::new(order).map_err(learner_error)?;
+        let features = &shared.features;
+        let mut columns = features.encode_in_order(feature_arrays, &mut row_order)?;
+        columns.extend(shared.key_features.encode_in_order(&used, &mut row_order)?);
+        matrix(columns, order.len())
+    }
+
+    /// The rows group by group, each group's in order, then those whose groups have no models of their own.
+    fn group_order(&self, key_arrays: &[ArrayRef], rows: usize) -> Result<GroupOrder, ModelError> {
         let keys = group_keys(&self.artefact.shared().keys, key_arrays, rows)?;
-        let mut known: HashMap<Vec<u8>, Option<usize>, BuildHasherDefault<TextHasher>> =
-            HashMap::default();
-        let mut found: Vec<(usize, Vec<u32>)> = Vec::new();
-        let mut key = Vec::new();
-        for row in 0..keys.rows() {
-            keys.read(row, &mut key);
-            let place = match known.get(&key) {
-                Some(&place) => place,
-                None => {
-                    let place = self.artefact.find(&key).map(|group| {
-                        found.push((group, Vec::new()));
-                        found.len() - 1
-                    });
-                    known.insert(key.clone(), place);
-                    place
-                }
-            };
-            if let Some(place) = place {
-                found[place].1.push(row as u32);
-            }
+        let distinct = DistinctKeys::of(&keys);
+        let mut counts = vec![0; distinct.first_rows.len()];
+        for &key in &distinct.of_rows {
+            counts[key as usize] += 1;
         }
-        Ok(found)
+        let mut key = Vec::new();
+        let mut runs = Vec::with_capacity(counts.len());
+        let mut strangers = Vec::new();
+        let mut nexts = vec![0; counts.len()];
+        let mut end = 0;
+        for (number, &row) in distinct.first_rows.iter().enumerate() {
+            keys.read(row as usize, &mut key);
+            let Some(group) = self.artefact.find(&key) else {
+                strangers.push(number);
+                continue;
+            };
+            nexts[number] = end;
+            runs.push((group, end..end + counts[number]));
+            end += counts[number];
+        }
+        for number in strangers {
+            nexts[number] = end;
+            end += counts[number];
+        }
+        let mut order = vec![0; rows];
+        for (row, &key) in distinct.of_rows.iter().enumerate() {
+            let next = &mut nexts[key as usize];
+            order[*next] = row as u32;
+            *next += 1;
+        }
+        Ok(GroupOrder { order, runs })
     }
 
     /// Adds the parent's part to the rows in which it has a share.
@@ -338,5 +356,27 @@ impl LoadedModel {
 }
 
 fn matrix(columns: Vec<Column>, rows: usize) -> Result<Matrix, ModelError> {
-    Matrix::new(columns, rows).map_err(|error| ModelError::Learner(error.to_string()))
+    Matrix::new(columns, rows).map_err(learner_error)
+}
+
+fn learner_error(error: DataError) -> ModelError {
+    ModelError::Learner(error.to_string())
+}
+
+/// The rows of a batch by group.
+struct GroupOrder {
+    /// Rows of the batch, in the order in which they are scored.
+    order: Vec<u32>,
+    /// Groups that have models of their own, and where in the order their rows lie.
+    runs: Vec<(usize, Range<usize>)>,
+}
+
+/// Brings values, `width` for a row, from the order in which rows were scored back to that of the batch.
+fn put_back<T: Copy + Default>(values: &[T], order: &[u32], width: usize) -> Vec<T> {
+    let mut back = vec![T::default(); values.len()];
+    for (values, &row) in values.chunks_exact(width).zip(order) {
+        let row = row as usize;
+        back[row * width..(row + 1) * width].copy_from_slice(values);
+    }
+    back
 }
