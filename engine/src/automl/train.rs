@@ -13,6 +13,7 @@ use datafusion::execution::memory_pool::MemoryPool;
 use futures::StreamExt;
 use tarn_gpu::control::CancelToken;
 use tarn_udfs::fit::places::FitPlaces;
+use tarn_udfs::fit::priority::lower_own_priority;
 use tarn_udfs::fit::queue::{FitLimits, FitQueue};
 use tokio::sync::{mpsc, oneshot};
 
@@ -26,6 +27,8 @@ use tarn_udfs::fit::error::TrainError;
 const BATCHES_IN_FLIGHT: usize = 4;
 /// How often a waiting task looks at its cancel token.
 const CANCEL_POLL: Duration = Duration::from_millis(100);
+/// Longest pause between two batches of the training query.
+const READ_PAUSE_MAX: Duration = Duration::from_millis(20);
 /// Shortest time between two progress notices.
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 
@@ -87,11 +90,12 @@ pub async fn train(
     std::thread::Builder::new()
         .name("train".into())
         .spawn(move || {
+            lower_own_priority();
             let outcome = run(&spec, batches, &trainer_context);
             // The receiver is gone only when the statement is, and then nobody wants the answer.
             let _ = answer.send(outcome);
         })?;
-    feed(rows, to_trainer, &context.cancel).await?;
+    feed(rows, to_trainer, &context).await?;
     let outcome = (&mut answered).await;
     on_drop.armed = false;
     outcome.unwrap_or(Err(TrainError::Cancelled))
@@ -119,15 +123,20 @@ enum Message {
 async fn feed(
     mut rows: SendableRecordBatchStream,
     to_trainer: mpsc::Sender<Message>,
-    cancel: &CancelToken,
+    context: &TrainContext,
 ) -> Result<(), TrainError> {
     loop {
+        let asked = Instant::now();
         let message = match tokio::time::timeout(CANCEL_POLL, rows.next()).await {
-            Err(_) if cancel.is_cancelled() => return Err(TrainError::Cancelled),
+            Err(_) if context.cancel.is_cancelled() => return Err(TrainError::Cancelled),
             Err(_) => continue,
             Ok(Some(batch)) => Message::Rows(batch?),
             Ok(None) => Message::End,
         };
+        // Interactive statements go first: the query of a training keeps half of its speed while they run.
+        if context.queue.is_pressed() {
+            tokio::time::sleep(asked.elapsed().min(READ_PAUSE_MAX)).await;
+        }
         let is_end = matches!(message, Message::End);
         // A closed channel means that the trainer has failed; its answer says why.
         if to_trainer.send(message).await.is_err() || is_end {

@@ -16,7 +16,7 @@ pub mod label_census;
 pub mod metric;
 pub mod option_value;
 pub mod places;
-mod priority;
+pub mod priority;
 pub mod queue;
 pub mod row_key;
 pub mod seat;

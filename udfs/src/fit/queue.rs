@@ -3,7 +3,6 @@
 //! The process has one queue. A statement brings a flat list of fits, waits its turn for threads, and gives them back
 //! after a portion of it, so that statements alternate. Fits run at low priority and step aside, between two trees, while interactive statements run.
 
-use std::cell::Cell;
 use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,7 +12,7 @@ use tarn_gpu::error::GpuError;
 use tarn_gpu::fit::{Fit, FitOutcome, Scratch, each_largest_first};
 
 use super::places::FitPlaces;
-use super::priority::lower_own_priority;
+use super::priority::{lower_own_priority, step_aside};
 
 /// Tells whether interactive statements are running now; asked often, so it must be cheap.
 pub type Pressure = Arc<dyn Fn() -> bool + Send + Sync>;
@@ -21,15 +20,8 @@ pub type Pressure = Arc<dyn Fn() -> bool + Send + Sync>;
 /// What a look for a GPU came to.
 pub type FoundDevice = Result<Option<Device>, DeviceError>;
 
-/// One pause of a fit that steps aside.
-const STEP_ASIDE: Duration = Duration::from_millis(1);
-/// Most pauses in a row.
-const STEP_ASIDE_MAX: u32 = 2;
 /// Pieces of work for each thread after which another statement may have its turn.
 const PORTION_PIECES: usize = 64;
-/// Work between two steps aside: a statement that arrives waits no longer than that, and under load training takes up to
-/// three times as long, but never stands still.
-const WORK_MIN: Duration = Duration::from_millis(1);
 /// How often a waiting statement looks at its cancel token.
 const CANCEL_POLL: Duration = Duration::from_millis(50);
 
@@ -133,6 +125,11 @@ impl FitQueue {
             (_, Err(_)) => Ok(None),
             (_, Ok(found)) => Ok(found.as_ref()),
         }
+    }
+
+    /// Whether interactive statements run now.
+    pub fn is_pressed(&self) -> bool {
+        self.pressure.as_ref().is_some_and(|busy| busy())
     }
 
     /// Threads of the queue.
@@ -286,7 +283,7 @@ impl FitQueue {
                 own.cancel();
             }
             if let Some(busy) = &pressure {
-                step_aside(busy, &own);
+                step_aside(|| !own.is_cancelled() && busy());
             }
         })
     }
@@ -321,24 +318,6 @@ impl FitQueue {
     fn lock(&self) -> MutexGuard<'_, Turns> {
         self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-thread_local! {
-    static RESUMED_AT: Cell<Option<Instant>> = const { Cell::new(None) };
-}
-
-/// Pauses this thread while interactive statements run, if it has worked for a while since its last pause.
-fn step_aside(busy: &Pressure, own: &CancelToken) {
-    let rested = RESUMED_AT.with(|at| at.get().is_some_and(|at| at.elapsed() < WORK_MIN));
-    if rested || !busy() {
-        return;
-    }
-    let mut pauses = 0;
-    while pauses < STEP_ASIDE_MAX && !own.is_cancelled() && busy() {
-        std::thread::sleep(STEP_ASIDE);
-        pauses += 1;
-    }
-    RESUMED_AT.with(|at| at.set(Some(Instant::now())));
 }
 
 impl Turns {
@@ -410,22 +389,6 @@ mod tests {
             }
         });
         assert_eq!(queue.lock().free_threads, 2);
-    }
-
-    #[test]
-    fn under_load_a_fit_steps_aside_and_still_works_half_the_time() {
-        let busy: Pressure = Arc::new(|| true);
-        let own = CancelToken::new();
-        let began = Instant::now();
-        let mut worked = Duration::ZERO;
-        while began.elapsed() < Duration::from_millis(60) {
-            let slice = Instant::now();
-            while slice.elapsed() < Duration::from_micros(200) {}
-            worked += slice.elapsed();
-            step_aside(&busy, &own);
-        }
-        let share = worked.as_secs_f64() / began.elapsed().as_secs_f64();
-        assert!((0.2..0.9).contains(&share), "{share}");
     }
 
     #[test]
