@@ -130,6 +130,7 @@ pub fn train(
         prepared: &prepared,
         outcome,
         metrics: &metrics,
+        loaded_rows: training.set.rows(),
     };
     let signature = Signature::of(&shared.label, &shared.keys, &shared.features);
     told.trained(importance, &written.rows, signature, artefact_bytes)

@@ -3,8 +3,9 @@
 //! In reading order: [`options`] and [`spec`] check what the statement asked for; [`training_set`] takes the rows
 //! once, in an order of its own; [`profile`] chooses features; [`problem`] holds them as numbers; [`search`] and
 //! [`ensemble`] find what does best, over the candidates, folds and metrics of [`tarn_udfs::fit`]; [`judge`] and
-//! [`calibrate`] say how good it is, and [`decide`] puts that together; [`refit`] fits the winners on all rows; [`single`] and [`grouped`] are the two ways through; [`report`] is what
-//! the ml views will show.
+//! [`calibrate`] say how good it is, and [`decide`] puts that together; [`refit`] fits the winners on all rows;
+//! [`single`] and [`grouped`] are the two ways through; [`report`] is what the ml views will show. [`row_sample`] and
+//! [`group_sample`] are for tables that memory does not hold.
 
 pub mod calibrate;
 pub mod decide;
@@ -21,6 +22,7 @@ pub mod profile;
 pub mod refit;
 pub mod refit_plan;
 pub mod report;
+pub mod row_sample;
 pub mod search;
 pub mod single;
 pub mod spec;

@@ -245,7 +245,7 @@ pub struct Summary {
     pub groups_trained: u64,
     /// Trials done.
     pub trials: usize,
-    /// Rows of the last fit: all, or fewer when the time or the statement allowed no more.
+    /// Rows of the last fit: all, or fewer when time, memory or the statement allowed no more.
     pub fitted_rows: u64,
     /// Options that give the same model again from the same rows, without a clock; none for a named algorithm.
     pub replay: Option<String>,

@@ -19,6 +19,7 @@ use super::refit::{Winner, refit};
 use super::report::{
     GroupRow, MetricRow, Summary, groups_batch, metrics_batch, source_importance, trials_batch,
 };
+use super::row_sample::RowSample;
 use super::spec::{check_algorithm, check_metric};
 use super::train::{Progress, Trained, Training};
 use super::training_set::TrainingSet;
@@ -135,8 +136,10 @@ pub struct LoadedProblem {
 pub enum Wanted<'a> {
     /// All of them.
     All,
-    /// Those that a sample takes.
+    /// Those that a sample of groups takes.
     Sample(&'a GroupSample),
+    /// Those that a sample of rows takes.
+    Rows(RowSample),
     /// Those of one bucket.
     Bucket(usize),
 }
@@ -146,7 +149,7 @@ pub fn load(
     training: &mut Training<'_>,
     prepared: &Prepared,
     with_keys: bool,
-    wanted: Wanted<'_>,
+    mut wanted: Wanted<'_>,
 ) -> Result<LoadedProblem, TrainError> {
     let profile = &prepared.profile;
     let none = FeatureSet::default();
@@ -163,6 +166,7 @@ pub fn load(
         // How many rows a bucket of files has is not known before it is read.
         Wanted::Bucket(_) if set.is_spilled() => 0,
         Wanted::Sample(sample) => sample.rows as usize * row_bytes,
+        Wanted::Rows(sample) => sample.rows_of(set.rows()) as usize * row_bytes,
         _ => set.rows() as usize * row_bytes,
     };
     let mut bytes = bytes_of(&training.set);
@@ -171,8 +175,17 @@ pub fn load(
         .is_err()
     {
         training.set.move_to_files()?;
-        bytes = bytes_of(&training.set);
-        reservation.try_grow(bytes)?;
+        let set = &training.set;
+        bytes = bytes_of(set);
+        match (wanted, reservation.try_grow(bytes)) {
+            (_, Ok(())) => {}
+            (Wanted::All, Err(_)) if set.keys().is_empty() => {
+                let (rows, reading) = (set.rows(), set.bucket_reading_bytes());
+                let sample = RowSample::reserve(&reservation, rows, row_bytes, reading)?;
+                wanted = Wanted::Rows(sample);
+            }
+            (_, Err(full)) => return Err(full.into()),
+        }
     } else {
         reservation.shrink(training.set.reading_bytes());
     }
@@ -183,8 +196,12 @@ pub fn load(
     let mut groups = Vec::new();
     for bucket in buckets {
         let mut rows = training.set.bucket(bucket)?;
-        if let Wanted::Sample(sample) = wanted {
-            rows = rows.filtered(|key, row_key| sample.takes(key, row_key))?;
+        match wanted {
+            Wanted::Sample(sample) => {
+                rows = rows.filtered(|key, row_key| sample.takes(key, row_key))?;
+            }
+            Wanted::Rows(sample) => rows = rows.filtered(|_, row_key| sample.takes(row_key))?,
+            Wanted::All | Wanted::Bucket(_) => {}
         }
         if bytes == 0 {
             reservation.try_grow(rows.len() * row_bytes)?;
@@ -221,6 +238,13 @@ pub fn train(
 ) -> Result<Trained, TrainError> {
     let mut prepared = prepare(&training)?;
     let loaded = load(&mut training, &prepared, false, Wanted::All)?;
+    let loaded_rows = loaded.problem.data.rows() as u64;
+    if loaded_rows < training.set.rows() {
+        prepared.notices.push(format!(
+            "memory_limit has room for {loaded_rows} of the {} rows: the model learns from those, drawn by a hash of their content",
+            training.set.rows()
+        ));
+    }
     training.set.release_rows();
     let problem = loaded.problem.clone().with_log_target()?;
     warn_of_leaks(&training, &problem, &mut prepared)?;
@@ -256,6 +280,7 @@ pub fn train(
         prepared: &prepared,
         outcome: &outcome,
         metrics: &metrics,
+        loaded_rows,
     };
     told.trained(
         importance,
@@ -275,6 +300,8 @@ pub struct Told<'a> {
     pub outcome: &'a Outcome,
     /// The reported metrics.
     pub metrics: &'a [MetricRow],
+    /// Rows that memory had room for.
+    pub loaded_rows: u64,
 }
 
 impl Told<'_> {
@@ -337,7 +364,7 @@ impl Told<'_> {
             trials: outcome.trials.len(),
             fitted_rows: outcome
                 .refit_rows_max
-                .map_or(set.rows(), |most| set.rows().min(most as u64)),
+                .map_or(self.loaded_rows, |most| self.loaded_rows.min(most as u64)),
             replay: self.replay(),
             ended: outcome.ended.clone(),
             winners: outcome.winners.iter().map(describe).collect(),
@@ -355,7 +382,8 @@ impl Told<'_> {
     /// The options that repeat a search without its clock.
     fn replay(&self) -> Option<String> {
         let (spec, outcome) = (self.training.spec, self.outcome);
-        if spec.algorithm.is_some() {
+        // How many rows a sample has depends on the memory of its time.
+        if spec.algorithm.is_some() || self.loaded_rows < self.training.set.rows() {
             return None;
         }
         let numbers = outcome
@@ -390,8 +418,13 @@ impl Told<'_> {
         };
         let fitted = if summary.fitted_rows < summary.rows {
             format!(
-                " (the last fit on {} of them, for want of time)",
-                summary.fitted_rows
+                " (the last fit on {} of them, for want of {})",
+                summary.fitted_rows,
+                if summary.fitted_rows < self.loaded_rows {
+                    "time"
+                } else {
+                    "memory"
+                }
             )
         } else {
             String::new()

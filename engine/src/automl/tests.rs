@@ -22,6 +22,8 @@ use super::train::{TrainContext, Trained, train};
 use tarn_udfs::fit::error::TrainError;
 use tarn_udfs::fit::option_value::OptionValue;
 
+mod memory;
+
 /// A folder that goes with the test.
 struct Folder(PathBuf);
 

@@ -224,7 +224,8 @@ fn stored_field(field: &Field) -> Field {
         .with_metadata(field.metadata().clone())
 }
 
-fn batch_bytes(batch: &RecordBatch) -> usize {
+/// Bytes of a batch's values.
+pub(super) fn batch_bytes(batch: &RecordBatch) -> usize {
     let bytes = |column: &ArrayRef| {
         column
             .to_data()
@@ -282,6 +283,13 @@ impl TrainingSet {
         } else {
             self.held.iter().map(batch_bytes).sum()
         }
+    }
+
+    /// Most bytes that a bucket in files takes while it is read and sorted; 0 when the rows are in memory.
+    pub fn bucket_reading_bytes(&self) -> usize {
+        let most = self.spill.as_ref().map(|spill| spill.bucket_bytes_max);
+        // `bucket` holds the rows twice for a moment.
+        2 * most.unwrap_or(0)
     }
 
     /// Moves rows that are in memory to files.
@@ -425,16 +433,15 @@ impl SortedRows {
         self.len() == 0
     }
 
-    /// The rows that `keep` wants, by group key and content hash.
+    /// The rows that `keep` wants, by group key (empty without groups) and content hash.
     pub fn filtered(self, keep: impl Fn(&[u8], u64) -> bool) -> Result<Self, TrainError> {
-        let Some(keys) = self.group_keys() else {
-            return Ok(self);
+        let row_keys = self.row_keys().iter();
+        let mask: BooleanArray = match self.group_keys() {
+            None => row_keys.map(|&row| Some(keep(&[], row))).collect(),
+            Some(keys) => (keys.iter().zip(row_keys))
+                .map(|(key, &row)| Some(keep(key.unwrap_or_default(), row)))
+                .collect(),
         };
-        let wanted = keys
-            .iter()
-            .zip(self.row_keys())
-            .map(|(key, &row)| Some(keep(key.unwrap_or_default(), row)));
-        let mask = BooleanArray::from_iter(wanted);
         let batch = filter_record_batch(&self.batch, &mask)?;
         Ok(Self { batch, ..self })
     }
@@ -505,6 +512,8 @@ fn bucket_of_row(key: u64) -> usize {
 struct SpillFiles {
     folder: SpillFolder,
     writers: Vec<StreamWriter<BufWriter<File>>>,
+    /// Bytes of each bucket's rows in memory.
+    bytes: Vec<usize>,
 }
 
 impl std::fmt::Debug for SpillFiles {
@@ -523,7 +532,11 @@ impl SpillFiles {
             Ok(StreamWriter::try_new(file, schema)?)
         };
         let writers = (0..BUCKETS).map(open).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { folder, writers })
+        Ok(Self {
+            folder,
+            writers,
+            bytes: vec![0; BUCKETS],
+        })
     }
 
     fn write(&mut self, batch: &RecordBatch, grouped: bool) -> Result<(), TrainError> {
@@ -537,9 +550,12 @@ impl SpillFiles {
             };
             rows[bucket].push(row as u32);
         }
-        for (writer, rows) in self.writers.iter_mut().zip(rows) {
+        let buckets = self.writers.iter_mut().zip(&mut self.bytes);
+        for ((writer, bytes), rows) in buckets.zip(rows) {
             if !rows.is_empty() {
-                writer.write(&take_record_batch(batch, &UInt32Array::from(rows))?)?;
+                let part = take_record_batch(batch, &UInt32Array::from(rows))?;
+                *bytes += batch_bytes(&part);
+                writer.write(&part)?;
             }
         }
         Ok(())
@@ -551,6 +567,7 @@ impl SpillFiles {
         }
         Ok(SpilledBuckets {
             folder: self.folder,
+            bucket_bytes_max: self.bytes.into_iter().max().unwrap_or(0),
         })
     }
 }
@@ -559,6 +576,7 @@ impl SpillFiles {
 #[derive(Debug)]
 struct SpilledBuckets {
     folder: SpillFolder,
+    bucket_bytes_max: usize,
 }
 
 impl SpilledBuckets {
