@@ -15,6 +15,11 @@ impl CancelToken {
         Self::default()
     }
 
+    /// Whether both are clones of one token.
+    pub fn same_as(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Asks every holder to stop; there is no way back.
     pub fn cancel(&self) {
         self.0.store(true, Ordering::Release);

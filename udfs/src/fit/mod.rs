@@ -2,7 +2,8 @@
 //!
 //! The one driver of training, behind the aggregates of a hand-written query and behind CREATE MODEL: [`algorithm`] reads
 //! a learner's name and parameters, [`candidates`] is the order in which a search tries settings, [`split`] divides rows,
-//! [`metric`] judges; [`group_rows`] holds the rows of many groups and [`group_fits`] makes a model of each; and [`queue`] runs flat lists of fits for all statements of the process.
+//! [`metric`] judges; [`group_rows`] holds the rows of many groups and [`group_fits`] makes a model of each; and [`queue`] runs flat lists of
+//! fits for all statements of the process, which take turns and let interactive ones go first ([`priority`]).
 
 pub mod algorithm;
 pub mod call_spec;
@@ -21,3 +22,4 @@ pub mod queue;
 pub mod row_key;
 pub mod seat;
 pub mod split;
+mod turns;

@@ -10,11 +10,14 @@ const NICE: i32 = 10;
 const PAUSE: Duration = Duration::from_micros(250);
 /// Longest time that a thread steps aside at a stretch: most interactive statements are over by then.
 const PATIENCE_MAX: Duration = Duration::from_millis(40);
+/// Time that a thread computes before it enters the kernel.
+const COMPUTING_MAX: Duration = Duration::from_micros(200);
 /// What a new thread may step aside before it has worked.
 const PATIENCE_FIRST: Duration = Duration::from_millis(10);
 
 thread_local! {
     static LOWERED: Cell<bool> = const { Cell::new(false) };
+    static ENTERED: Cell<Option<Instant>> = const { Cell::new(None) };
     static PATIENCE: Cell<Patience> = const { Cell::new(Patience::FRESH) };
 }
 
@@ -33,8 +36,10 @@ impl Patience {
     };
 }
 
-/// Pauses the calling thread while interactive statements run, as far as its patience goes.
+/// Lets others go first: the kernel may run another thread here now and then, and while interactive statements run the
+/// calling thread pauses, as far as its patience goes.
 pub fn step_aside(busy: impl Fn() -> bool) {
+    enter_kernel();
     if !busy() {
         return;
     }
@@ -53,6 +58,19 @@ pub fn step_aside(busy: impl Fn() -> bool) {
             left,
             resumed: Some(now),
         });
+    });
+}
+
+/// A Linux kernel that preempts lazily stops a thread that only computes at its next timer tick, up to 4 ms after another
+/// thread has woken up for this core; a thread that enters the kernel gives way at once.
+fn enter_kernel() {
+    ENTERED.with(|entered| {
+        let now = Instant::now();
+        let due = |last: Instant| now - last >= COMPUTING_MAX;
+        if entered.get().is_none_or(due) {
+            std::thread::yield_now();
+            entered.set(Some(now));
+        }
     });
 }
 

@@ -1,10 +1,11 @@
 //! Who may fit now, and on how many threads?
 //!
-//! The process has one queue. A statement brings a flat list of fits, waits its turn for threads, and gives them back
-//! after a portion of it, so that statements alternate. Fits run at low priority and step aside, between two trees, while interactive statements run.
+//! The process has one queue. A statement brings flat lists of fits, waits its turn for threads, and gives them back
+//! after a portion, so that statements alternate; lists of one statement are worked off one after another. Fits run at
+//! low priority and step aside, between two trees, while interactive statements run.
 
-use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, LazyLock};
+use std::time::Instant;
 
 use tarn_gpu::control::{CancelToken, Control, Progress};
 use tarn_gpu::device::{Device, DeviceChoice, DeviceError, fit_each_on};
@@ -13,6 +14,7 @@ use tarn_gpu::fit::{Fit, FitOutcome, Scratch, each_largest_first};
 
 use super::places::FitPlaces;
 use super::priority::{lower_own_priority, step_aside};
+use super::turns::{List, Turns};
 
 /// Tells whether interactive statements are running now; asked often, so it must be cheap.
 pub type Pressure = Arc<dyn Fn() -> bool + Send + Sync>;
@@ -22,9 +24,6 @@ pub type FoundDevice = Result<Option<Device>, DeviceError>;
 
 /// Pieces of work for each thread after which another statement may have its turn.
 const PORTION_PIECES: usize = 64;
-/// How often a waiting statement looks at its cancel token.
-const CANCEL_POLL: Duration = Duration::from_millis(50);
-
 /// What a list of fits obeys.
 #[derive(Debug, Clone, Default)]
 pub struct FitLimits {
@@ -59,19 +58,10 @@ pub struct WorkerSeat<'a> {
     pub parallel: bool,
 }
 
-#[derive(Debug, Default)]
-struct Turns {
-    free_threads: usize,
-    next_ticket: u64,
-    serving: u64,
-    abandoned: Vec<u64>,
-}
-
 /// The fit queue of a process.
 pub struct FitQueue {
     threads: usize,
-    turns: Mutex<Turns>,
-    changed: Condvar,
+    turns: Turns,
     pressure: Option<Pressure>,
     /// Looked for when a fit first asks: a driver may take seconds to compile its kernels.
     device: LazyLock<FoundDevice>,
@@ -98,14 +88,9 @@ impl FitQueue {
         look: fn() -> FoundDevice,
     ) -> Arc<Self> {
         let threads = threads.max(1);
-        let turns = Mutex::new(Turns {
-            free_threads: threads,
-            ..Turns::default()
-        });
         Arc::new(Self {
             threads,
-            turns,
-            changed: Condvar::new(),
+            turns: Turns::of(threads),
             pressure,
             device: LazyLock::new(look),
         })
@@ -149,7 +134,8 @@ impl FitQueue {
     ) -> Result<Finished, GpuError> {
         if let Some(gpu) = self.gpu(limits.device)? {
             // A GPU makes its own batches of the whole list.
-            return self.in_turn(fits.len(), limits, |control, threads| {
+            let list = self.turns.list(&limits.cancel);
+            return self.in_turn(&list, fits.len(), limits, |control, threads| {
                 let device = (limits.device, Some(gpu));
                 self.fit(fits, threads, device, control, limits, &deliver)
             });
@@ -230,8 +216,9 @@ impl FitQueue {
     ) -> Result<Finished, GpuError> {
         let mut order: Vec<usize> = (0..works.len()).collect();
         order.sort_by(|&a, &b| works[b].total_cmp(&works[a]).then(a.cmp(&b)));
+        let list = self.turns.list(&limits.cancel);
         for portion in order.chunks(self.threads * PORTION_PIECES) {
-            let finished = self.in_turn(portion.len(), limits, |control, threads| {
+            let finished = self.in_turn(&list, portion.len(), limits, |control, threads| {
                 work(portion, control, threads)
             })?;
             if finished == Finished::Deadline {
@@ -244,6 +231,7 @@ impl FitQueue {
     /// Waits for the statement's turn and works on a list of `count` pieces with the threads that it got.
     fn in_turn(
         &self,
+        list: &List<'_>,
         count: usize,
         limits: &FitLimits,
         work: impl FnOnce(&Control, usize) -> Result<(), GpuError>,
@@ -253,14 +241,14 @@ impl FitQueue {
         } else {
             limits.threads_max.min(self.threads)
         };
-        let permit = self.take_turn(wanted.min(count.max(1)), &limits.cancel)?;
+        let permit = list.take_turn(wanted.min(count.max(1)))?;
         // The list has a token of its own, so that a deadline ends this list and not the statement.
         let own = CancelToken::new();
         let control = Control {
             cancel: own.clone(),
             yield_point: Some(self.yield_point(limits, &own)),
         };
-        work(&control, permit.threads)?;
+        work(&control, permit.threads())?;
         if limits.cancel.is_cancelled() {
             return Err(GpuError::Cancelled);
         }
@@ -282,73 +270,17 @@ impl FitQueue {
             {
                 own.cancel();
             }
-            if let Some(busy) = &pressure {
-                step_aside(|| !own.is_cancelled() && busy());
-            }
+            let busy = || pressure.as_ref().is_some_and(|busy| busy());
+            step_aside(|| !own.is_cancelled() && busy());
         })
-    }
-
-    /// Waits for this statement's turn, in order of arrival, and takes up to `wanted` threads.
-    fn take_turn(&self, wanted: usize, cancel: &CancelToken) -> Result<Permit<'_>, GpuError> {
-        let mut turns = self.lock();
-        let ticket = turns.next_ticket;
-        turns.next_ticket += 1;
-        loop {
-            turns.skip_abandoned();
-            if turns.serving == ticket && turns.free_threads > 0 {
-                let threads = wanted.clamp(1, turns.free_threads);
-                turns.free_threads -= threads;
-                turns.serving += 1;
-                self.changed.notify_all();
-                return Ok(Permit {
-                    queue: self,
-                    threads,
-                });
-            }
-            if cancel.is_cancelled() {
-                turns.abandoned.push(ticket);
-                self.changed.notify_all();
-                return Err(GpuError::Cancelled);
-            }
-            let waited = self.changed.wait_timeout(turns, CANCEL_POLL);
-            turns = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Turns> {
-        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Turns {
-    fn skip_abandoned(&mut self) {
-        while let Some(position) = self
-            .abandoned
-            .iter()
-            .position(|ticket| *ticket == self.serving)
-        {
-            self.abandoned.swap_remove(position);
-            self.serving += 1;
-        }
-    }
-}
-
-/// Threads taken from the queue, given back with this value.
-struct Permit<'a> {
-    queue: &'a FitQueue,
-    threads: usize,
-}
-
-impl Drop for Permit<'_> {
-    fn drop(&mut self) {
-        self.queue.lock().free_threads += self.threads;
-        self.queue.changed.notify_all();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
 
     use tarn_gpu::baseline::BaselineOptions;
     use tarn_gpu::fit::Learner;
@@ -388,7 +320,7 @@ mod tests {
                 });
             }
         });
-        assert_eq!(queue.lock().free_threads, 2);
+        assert_eq!(queue.turns.free_threads(), 2);
     }
 
     #[test]
@@ -396,7 +328,8 @@ mod tests {
         let queue = FitQueue::new(1, None);
         let limits = FitLimits::default();
         limits.cancel.cancel();
-        let held = queue.take_turn(1, &CancelToken::new()).unwrap();
+        let list = queue.turns.list(&CancelToken::new());
+        let held = list.take_turn(1).unwrap();
         assert_eq!(
             queue.run(&fits(1), &limits, |_, _| ()),
             Err(GpuError::Cancelled)
