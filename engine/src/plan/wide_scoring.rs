@@ -18,7 +18,7 @@ use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceC
 use tarn_udfs::scalar::call::asks_groups;
 
 /// Rows of a batch for each group: enough to evaluate a model's trees for many rows side by side.
-const GROUP_ROWS: usize = 256;
+const GROUP_ROWS: usize = 384;
 /// Fewest and most rows of such a batch.
 const BATCH_ROWS: (usize, usize) = (8_192, 524_288);
 

@@ -18,14 +18,13 @@ use super::trained::TrainedModel;
 use crate::error::ModelError;
 
 /// Which model of the file answered a row.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
     /// The group's own model, perhaps blended with the parent.
     Group,
     /// The parent, because the group has no model of its own.
     Parent,
     /// The only model of a file without groups.
-    #[default]
     Model,
 }
 
@@ -217,30 +216,29 @@ impl LoadedModel {
         rows: usize,
     ) -> Result<Scores, ModelError> {
         let outputs = self.label().outputs();
-        let GroupOrder { order, runs } = self.group_order(key_arrays, rows)?;
+        let GroupOrder { order, at, runs } = self.group_order(key_arrays, rows)?;
         let features = self.features_in_order(key_arrays, feature_arrays, &order)?;
         let places: Vec<u32> = (0..rows as u32).collect();
-        let mut values = vec![0.0; rows * outputs];
-        let mut parent_share = vec![1.0; rows];
-        let mut levels = vec![Level::Parent; rows];
+        let mut values = Vec::with_capacity(rows * outputs);
+        let mut parent_share = Vec::with_capacity(rows);
+        let mut levels = Vec::with_capacity(rows);
+        // The runs follow each other from the first row on.
         for (group, run) in runs {
-            let Some(entry) = self.artefact.entry(group) else {
-                continue;
-            };
             let model = self.group_model(group)?;
+            let own_weight = self.artefact.entry(group).map_or(0.0, |own| own.own_weight);
             let scores = model.score_rows(&features, &places[run.clone()], self.label())?;
-            let own = &mut values[run.start * outputs..run.end * outputs];
-            for (value, score) in own.iter_mut().zip(scores) {
-                *value = entry.own_weight * score;
-            }
-            parent_share[run.clone()].fill(1.0 - entry.own_weight);
-            levels[run].fill(Level::Group);
+            values.extend(scores.iter().map(|score| own_weight * score));
+            parent_share.resize(run.end, 1.0 - own_weight);
+            levels.resize(run.end, Level::Group);
         }
+        values.resize(rows * outputs, 0.0);
+        parent_share.resize(rows, 1.0);
+        levels.resize(rows, Level::Parent);
         self.add_parent(&features, &parent_share, &mut values)?;
         Ok(Scores {
             outputs,
-            values: put_back(&values, &order, outputs),
-            levels: put_back(&levels, &order, 1),
+            values: put_back(&values, &at, outputs),
+            levels: put_back(&levels, &at, 1),
         })
     }
 
@@ -292,12 +290,14 @@ impl LoadedModel {
             end += counts[number];
         }
         let mut order = vec![0; rows];
-        for (row, &key) in distinct.of_rows.iter().enumerate() {
+        let mut at = Vec::with_capacity(rows);
+        for (row, &key) in (0..).zip(&distinct.of_rows) {
             let next = &mut nexts[key as usize];
-            order[*next] = row as u32;
+            order[*next] = row;
+            at.push(*next as u32);
             *next += 1;
         }
-        Ok(GroupOrder { order, runs })
+        Ok(GroupOrder { order, at, runs })
     }
 
     /// Adds the parent's part to the rows in which it has a share.
@@ -367,16 +367,21 @@ fn learner_error(error: DataError) -> ModelError {
 struct GroupOrder {
     /// Rows of the batch, in the order in which they are scored.
     order: Vec<u32>,
+    /// Where each row of the batch is in that order.
+    at: Vec<u32>,
     /// Groups that have models of their own, and where in the order their rows lie.
     runs: Vec<(usize, Range<usize>)>,
 }
 
 /// Brings values, `width` for a row, from the order in which rows were scored back to that of the batch.
-fn put_back<T: Copy + Default>(values: &[T], order: &[u32], width: usize) -> Vec<T> {
-    let mut back = vec![T::default(); values.len()];
-    for (values, &row) in values.chunks_exact(width).zip(order) {
-        let row = row as usize;
-        back[row * width..(row + 1) * width].copy_from_slice(values);
+fn put_back<T: Copy>(values: &[T], at: &[u32], width: usize) -> Vec<T> {
+    if width == 1 {
+        return at.iter().map(|&at| values[at as usize]).collect();
+    }
+    let mut back = Vec::with_capacity(values.len());
+    for &at in at {
+        let at = at as usize * width;
+        back.extend_from_slice(&values[at..at + width]);
     }
     back
 }
