@@ -311,15 +311,11 @@ pub fn each_largest_first(
             run(position, &mut scratch, parallel);
         }
     };
-    let threads = threads.max(1);
-    if threads == 1 {
-        worker(false);
-        return Ok(());
-    }
+    // Never on the caller's thread: a fit may lower its thread's priority for good.
     let pool = pool(threads)?;
     // A broadcast gives every thread exactly one worker, so that a thread that waits inside a large fit helps that fit
     // instead of starting another.
-    pool.broadcast(|_| worker(true));
+    pool.broadcast(|_| worker(threads > 1));
     Ok(())
 }
 
