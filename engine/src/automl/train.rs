@@ -13,7 +13,6 @@ use datafusion::execution::memory_pool::MemoryPool;
 use futures::StreamExt;
 use tarn_gpu::control::CancelToken;
 use tarn_udfs::fit::places::FitPlaces;
-use tarn_udfs::fit::priority::lower_own_priority;
 use tarn_udfs::fit::queue::{FitLimits, FitQueue};
 use tokio::sync::{mpsc, oneshot};
 
@@ -90,7 +89,6 @@ pub async fn train(
     std::thread::Builder::new()
         .name("train".into())
         .spawn(move || {
-            lower_own_priority();
             let outcome = run(&spec, batches, &trainer_context);
             // The receiver is gone only when the statement is, and then nobody wants the answer.
             let _ = answer.send(outcome);

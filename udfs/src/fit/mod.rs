@@ -3,7 +3,7 @@
 //! The one driver of training, behind the aggregates of a hand-written query and behind CREATE MODEL: [`algorithm`] reads
 //! a learner's name and parameters, [`candidates`] is the order in which a search tries settings, [`split`] divides rows,
 //! [`metric`] judges; [`group_rows`] holds the rows of many groups and [`group_fits`] makes a model of each; and [`queue`] runs flat lists of
-//! fits for all statements of the process, which take turns and let interactive ones go first ([`priority`]).
+//! fits for all statements of the process, which take turns and let interactive ones go first.
 
 pub mod algorithm;
 pub mod call_spec;
@@ -17,7 +17,7 @@ pub mod label_census;
 pub mod metric;
 pub mod option_value;
 pub mod places;
-pub mod priority;
+mod priority;
 pub mod queue;
 pub mod row_key;
 pub mod seat;

@@ -1,6 +1,8 @@
 //! How does a thread let interactive work go first?
 
 use std::cell::Cell;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Steps below the usual scheduling priority: enough that a query's thread preempts a fit at once.
@@ -10,14 +12,20 @@ const NICE: i32 = 10;
 const PAUSE: Duration = Duration::from_micros(250);
 /// Longest time that a thread steps aside at a stretch: most interactive statements are over by then.
 const PATIENCE_MAX: Duration = Duration::from_millis(40);
-/// Time that a thread computes before it enters the kernel.
+/// Time that a thread computes before it yields, when interactive statements come.
 const COMPUTING_MAX: Duration = Duration::from_micros(200);
+/// How long after one interactive statement the next is expected.
+const PRESSED_LATELY: Duration = Duration::from_secs(1);
 /// What a new thread may step aside before it has worked.
 const PATIENCE_FIRST: Duration = Duration::from_millis(4);
 
+static STARTED: LazyLock<Instant> = LazyLock::new(Instant::now);
+/// When a fit last saw an interactive statement, in microseconds since [`STARTED`].
+static PRESSED_AT_US: AtomicU64 = AtomicU64::new(0);
+
 thread_local! {
     static LOWERED: Cell<bool> = const { Cell::new(false) };
-    static ENTERED: Cell<Option<Instant>> = const { Cell::new(None) };
+    static YIELDED_AT_US: Cell<u64> = const { Cell::new(0) };
     static PATIENCE: Cell<Patience> = const { Cell::new(Patience::FRESH) };
 }
 
@@ -37,11 +45,12 @@ impl Patience {
     };
 }
 
-/// Lets others go first: the kernel may run another thread here now and then, and while interactive statements run the
-/// calling thread pauses, as far as its patience goes.
+/// Lets interactive statements go first: while they run the calling thread pauses, as far as its patience goes, and while
+/// they come it yields often.
 pub fn step_aside(busy: impl Fn() -> bool) {
-    enter_kernel();
-    if !busy() {
+    let pressed = busy();
+    yield_often(pressed);
+    if !pressed {
         return;
     }
     PATIENCE.with(|own| {
@@ -94,18 +103,22 @@ fn thread_time() -> Duration {
     STARTED.with(Instant::elapsed)
 }
 
-/// A Linux kernel that preempts lazily stops a thread that only computes at its next timer tick, up to 4 ms after another
-/// thread has woken up for this core; a thread that enters the kernel gives way at once if it must. Yielding would give
-/// way to anybody, and cost a busy machine's training nearly all of its time.
-fn enter_kernel() {
-    ENTERED.with(|entered| {
-        let now = Instant::now();
-        let due = |last: Instant| now - last >= COMPUTING_MAX;
-        if entered.get().is_none_or(due) {
-            // The cheapest system call that no library answers by itself.
-            #[cfg(unix)]
-            let _ = std::os::unix::process::parent_id();
-            entered.set(Some(now));
+/// A scheduler lets a thread that computes finish its slice, 4 ms or so, before one that has woken up may have the core:
+/// longer than a point query takes. So a fit yields often, but only while interactive statements come: yielding gives way
+/// to everybody, and among busy neighbours it would cost a training most of its time.
+fn yield_often(pressed: bool) {
+    let now = STARTED.elapsed().as_micros() as u64;
+    if pressed {
+        PRESSED_AT_US.store(now, Ordering::Relaxed);
+    }
+    let pressed_at = PRESSED_AT_US.load(Ordering::Relaxed);
+    if now.saturating_sub(pressed_at) > PRESSED_LATELY.as_micros() as u64 {
+        return;
+    }
+    YIELDED_AT_US.with(|yielded| {
+        if now.saturating_sub(yielded.get()) >= COMPUTING_MAX.as_micros() as u64 {
+            std::thread::yield_now();
+            yielded.set(now);
         }
     });
 }
@@ -158,6 +171,23 @@ mod tests {
         assert!((0.3..0.7).contains(&share), "{share}");
         let alone = std::thread::spawn(|| share_of_work(Duration::from_micros(200), || false));
         assert!(alone.join().unwrap() > 0.9);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_thread_lowers_itself_and_no_other() {
+        unsafe extern "C" {
+            fn getpriority(which: i32, who: u32) -> i32;
+        }
+        // SAFETY: `getpriority` takes and gives plain integers.
+        let own = || unsafe { getpriority(0, 0) };
+        let before = own();
+        let lowered = std::thread::spawn(move || {
+            lower_own_priority();
+            own()
+        });
+        assert_eq!(lowered.join().unwrap(), NICE.max(before));
+        assert_eq!(own(), before);
     }
 
     #[test]
