@@ -15,37 +15,45 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, Statistics,
 };
 
-/// A context in which batches have so many rows.
-pub fn with_batch_rows(context: &TaskContext, rows: usize) -> Arc<TaskContext> {
-    Arc::new(TaskContext::new(
-        context.task_id(),
-        context.session_id(),
-        context.session_config().clone().with_batch_size(rows),
-        context.scalar_functions().clone(),
-        context.higher_order_functions().clone(),
-        context.aggregate_functions().clone(),
-        context.window_functions().clone(),
-        context.runtime_env(),
-    ))
-}
+/// What EXPLAIN shows of such an operator, from its input.
+pub type Label = fn(&dyn ExecutionPlan) -> String;
 
-/// Runs its input with batches of so many rows, whatever is above it.
+/// Runs its input with batches of so many rows, whatever is above it; rows pass through.
 #[derive(Debug)]
 pub struct BatchRowsExec {
     input: Arc<dyn ExecutionPlan>,
-    rows: usize,
+    /// None leaves the size as it is above.
+    rows: Option<usize>,
+    label: Option<Label>,
 }
 
 impl BatchRowsExec {
     /// Batches of `rows` rows below.
     pub fn new(input: Arc<dyn ExecutionPlan>, rows: usize) -> Self {
-        Self { input, rows }
+        Self {
+            input,
+            rows: Some(rows),
+            label: None,
+        }
+    }
+
+    /// As [`BatchRowsExec::new`], or with batches as large as above, under a label of its own in EXPLAIN.
+    pub fn labelled(input: Arc<dyn ExecutionPlan>, rows: Option<usize>, label: Label) -> Self {
+        Self {
+            input,
+            rows,
+            label: Some(label),
+        }
     }
 }
 
 impl DisplayAs for BatchRowsExec {
     fn fmt_as(&self, _t: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "BatchRowsExec: rows={}", self.rows)
+        match (self.label, self.rows) {
+            (Some(label), _) => f.write_str(&label(self.input.as_ref())),
+            (None, Some(rows)) => write!(f, "BatchRowsExec: rows={rows}"),
+            (None, None) => f.write_str("BatchRowsExec"),
+        }
     }
 }
 
@@ -78,7 +86,7 @@ impl ExecutionPlan for BatchRowsExec {
         mut children: Vec<Arc<dyn ExecutionPlan>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         match (children.pop(), children.is_empty()) {
-            (Some(input), true) => Ok(Arc::new(Self::new(input, self.rows))),
+            (Some(input), true) => Ok(Arc::new(Self { input, ..*self })),
             _ => internal_err!("BatchRowsExec has one input"),
         }
     }
@@ -93,7 +101,23 @@ impl ExecutionPlan for BatchRowsExec {
         partition: usize,
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
-        self.input
-            .execute(partition, with_batch_rows(&context, self.rows))
+        let context = match self.rows {
+            Some(rows) => with_batch_rows(&context, rows),
+            None => context,
+        };
+        self.input.execute(partition, context)
     }
+}
+
+fn with_batch_rows(context: &TaskContext, rows: usize) -> Arc<TaskContext> {
+    Arc::new(TaskContext::new(
+        context.task_id(),
+        context.session_id(),
+        context.session_config().clone().with_batch_size(rows),
+        context.scalar_functions().clone(),
+        context.higher_order_functions().clone(),
+        context.aggregate_functions().clone(),
+        context.window_functions().clone(),
+        context.runtime_env(),
+    ))
 }

@@ -17,7 +17,7 @@ use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, Partitioning};
 
 use super::batch_rows::BatchRowsExec;
-use super::training_exec::TrainingExec;
+use super::training_exec::{has_groups, over_training, trained_by};
 
 /// Makes one phase of two where a training function is among the aggregates.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl PhysicalOptimizerRule for OnePassTraining {
             };
             if gives_models(&node) {
                 let node = over_whole_batches(node, config.execution.batch_size.get())?;
-                let told: Arc<dyn ExecutionPlan> = Arc::new(TrainingExec::new(node));
+                let told: Arc<dyn ExecutionPlan> = Arc::new(over_training(node));
                 return Ok(Transformed::yes(told));
             }
             Ok(Transformed::no(node))
@@ -59,19 +59,16 @@ fn gives_models(node: &Arc<dyn ExecutionPlan>) -> bool {
         return false;
     };
     let is_first = *aggregation.mode() == AggregateMode::Partial;
-    !is_first && TrainingExec::trained_by(aggregation).next().is_some()
+    !is_first && trained_by(aggregation).next().is_some()
 }
 
 /// Keeps the batches below an aggregation with groups as large as they are elsewhere; its own are smaller.
 fn over_whole_batches(node: Arc<dyn ExecutionPlan>, rows: usize) -> Result<Arc<dyn ExecutionPlan>> {
-    let has_groups = node
-        .downcast_ref::<AggregateExec>()
-        .is_some_and(|aggregation| !aggregation.group_expr().is_empty());
     let children = node.children();
     let [input] = children.as_slice() else {
         return Ok(node);
     };
-    if !has_groups {
+    if !has_groups(node.as_ref()) {
         return Ok(node);
     }
     let whole: Arc<dyn ExecutionPlan> = Arc::new(BatchRowsExec::new(Arc::clone(input), rows));
@@ -87,7 +84,7 @@ fn in_one_phase(node: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn Executio
         last.mode(),
         AggregateMode::Final | AggregateMode::FinalPartitioned
     );
-    if !is_last || TrainingExec::trained_by(last).next().is_none() {
+    if !is_last || trained_by(last).next().is_none() {
         return Ok(None);
     }
     let Some(first) = first_phase(last.input()) else {

@@ -287,3 +287,26 @@ fn create_model_works_in_the_extended_protocol() {
     assert!(!reply.notices.is_empty());
     assert_eq!(reply.answer().columns, None);
 }
+
+/// The rows below a training come in whole batches, with groups and without, though models come a few at a time.
+#[test]
+fn rows_reach_a_training_in_whole_batches() {
+    let Some((_server, mut client)) = open() else {
+        return;
+    };
+    client.run(
+        "CREATE TABLE many AS SELECT i % 10 AS g, sin(i) AS x, i * 2.0::float8 AS y FROM generate_series(1, 20000) AS s(i)",
+    );
+    for groups in ["", "GROUP BY g"] {
+        let sql = format!("EXPLAIN ANALYZE SELECT train_linear(y, x) FROM many {groups}");
+        let plan = client.run(&sql).table().concat();
+        let batches = plan.iter().filter_map(|line| {
+            let count = line.split_once("output_batches=")?.1;
+            count.split([',', ']']).next()
+        });
+        // Thousands are told as "1.25 K", which is no number.
+        let batches: Vec<f64> = batches.map(|count| count.parse().unwrap()).collect();
+        assert!(batches.len() > 2, "{plan:?}");
+        assert!(batches.iter().all(|&count| count < 20.0), "{plan:?}");
+    }
+}
