@@ -89,31 +89,13 @@ pub(crate) fn scan(
     best: &mut Best,
 ) {
     let missing = histogram[..LANES].iter().any(|&sum| sum != 0);
-    scan_shape(
-        set,
-        l1,
-        histogram,
-        t,
-        best,
-        Shape {
+    for missing_left in [false, true].into_iter().take(1 + usize::from(missing)) {
+        let shape = Shape {
             levels,
-            missing_left: false,
+            missing_left,
             summed: false,
-        },
-    );
-    if missing {
-        scan_shape(
-            set,
-            l1,
-            histogram,
-            t,
-            best,
-            Shape {
-                levels,
-                missing_left: true,
-                summed: false,
-            },
-        );
+        };
+        scan_shape(set, l1, histogram, t, best, shape);
     }
 }
 
